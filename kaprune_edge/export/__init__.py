@@ -1,0 +1,1 @@
+"""From PyTorch or ONNX to a deployment."""

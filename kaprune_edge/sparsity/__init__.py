@@ -1,0 +1,1 @@
+"""Sparsity patterns, masks and block-sparse-row packing; knows no model and no ONNX."""

@@ -1,0 +1,1 @@
+"""Where text and labels come from, and how they are scored."""

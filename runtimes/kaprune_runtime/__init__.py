@@ -1,0 +1,1 @@
+"""Runs kaprune-edge deployments: ONNX Runtime, NumPy and tokenizers, nothing else."""
