@@ -42,13 +42,13 @@ class Blocks:
     def mask(self, scores: Tensor, sparsity: float) -> Tensor:
         """Rank blocks by the sum of their scores and keep the best; see `Pattern.mask`."""
         check_sparsity(sparsity)
-        out_features, in_features = scores.shape
-        if out_features % self.rows or in_features % self.columns:
+        height, width = scores.shape
+        if height % self.rows or width % self.columns:
             raise InputError(
-                f"pattern {self} does not divide a {out_features} x {in_features} matrix; "
+                f"pattern {self} does not divide a {height} x {width} matrix; "
                 "choose a block whose sides divide every pruned matrix"
             )
-        blocked = scores.reshape(out_features // self.rows, self.rows, in_features // self.columns, self.columns)
+        blocked = scores.reshape(height // self.rows, self.rows, width // self.columns, self.columns)
         kept = _largest(blocked.sum(dim=(1, 3)), sparsity)
         return kept.repeat_interleave(self.rows, 0).repeat_interleave(self.columns, 1)
 
@@ -76,10 +76,10 @@ class NofM:
                 f"pattern {self} removes {final:.0%} of the weights, not {sparsity:.0%}; "
                 f"ask for --sparsity {final:g} or another pattern"
             )
-        out_features, in_features = scores.shape
-        if in_features % self.group:
-            raise InputError(f"pattern {self} does not divide {in_features} inputs; choose another pattern")
-        groups = scores.reshape(out_features, in_features // self.group, self.group)
+        height, width = scores.shape
+        if width % self.group:
+            raise InputError(f"pattern {self} does not divide {width} inputs; choose another pattern")
+        groups = scores.reshape(height, width // self.group, self.group)
         rank = groups.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1, stable=True)
         survivor = (rank < self.kept).reshape(scores.shape)
         return _largest(torch.where(survivor, torch.inf, scores), sparsity)
