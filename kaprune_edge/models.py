@@ -1,0 +1,99 @@
+"""Loading of checkpoints, with errors that say what to do."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from kaprune_edge.encoder import check_supported
+from kaprune_edge.tasks import Task
+from kaprune_runtime.errors import InputError
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+def load_config(source: str) -> PretrainedConfig:
+    """Read the configuration of a checkpoint folder or hub id.
+
+    Raises:
+        InputError: There is none, or its architecture is not supported.
+    """
+    folder = Path(source)
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise InputError(f"{source} holds no config.json; name a Hugging Face checkpoint folder")
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot load '{source}': no such folder, and no hub model could be fetched") from error
+    check_supported(config)
+    return config
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a checkpoint.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except Exception as error:
+        raise InputError(f"{source} holds no usable tokenizer; add tokenizer.json to the checkpoint") from error
+
+
+def load_classifier(source: str, task: Task, *, fine_tuned: bool, dropout: float | None = None) -> PreTrainedModel:
+    """Load a checkpoint as a classifier (or regressor) for a task, in float32.
+
+    Args:
+        source: Checkpoint folder or hub id.
+        task: Gives the labels.
+        fine_tuned: Whether its classifier must fit the task already; otherwise a new one is drawn.
+        dropout: Replaces every dropout probability; None keeps the checkpoint's own.
+
+    Raises:
+        InputError: The checkpoint is missing, damaged, unsupported, or made for other labels.
+    """
+    config = load_config(source)
+    if fine_tuned:
+        if config.num_labels != task.num_labels:
+            raise InputError(
+                f"{source} predicts {config.num_labels} labels but {task.name} has {task.num_labels}; "
+                "name a model fine-tuned on this task"
+            )
+        if not any("Classification" in name for name in config.architectures or ()):
+            raise InputError(f"{source} is not fine-tuned; name a sequence classifier")
+    else:
+        config.num_labels = task.num_labels
+        if task.label_names:
+            config.id2label = dict(enumerate(task.label_names))
+            config.label2id = {name: index for index, name in enumerate(task.label_names)}
+        config.problem_type = "regression" if task.is_regression else "single_label_classification"
+    if dropout is not None:
+        for name in _dropout_fields(config):
+            setattr(config, name, dropout)
+    try:
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+            source, config=config, dtype=torch.float32
+        )
+    except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
+        raise InputError(f"the weights in {source} are missing or damaged; fetch the checkpoint again") from error
+    return model
+
+
+def _dropout_fields(config: PretrainedConfig) -> list[str]:
+    probabilities = ("dropout", "_dropout", "_dropout_prob")
+    return [
+        name
+        for name, value in config.to_dict().items()
+        if name.endswith(probabilities) and isinstance(value, int | float)
+    ]
