@@ -1,1 +1,7 @@
 """Runs kaprune-edge deployments: ONNX Runtime, NumPy and tokenizers, nothing else."""
+
+from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.pipeline import Classifier, Prediction
+from kaprune_runtime.session import session
+
+__all__ = ["Classifier", "InputError", "KapruneError", "Prediction", "session"]

@@ -1,0 +1,112 @@
+"""`python -m kaprune_runtime`: predict and measure on a device."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.latency import LoadedModel, measure
+from kaprune_runtime.pipeline import Classifier
+from kaprune_runtime.session import CPU
+from kaprune_runtime.worker import serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.command(parsed)
+    except KapruneError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kaprune_runtime", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    predict = commands.add_parser("predict", help="classify texts")
+    predict.add_argument("folder", type=Path, help="deployment folder")
+    predict.add_argument("text", nargs="+")
+    predict.add_argument("--pair", action="append", help="second text, once for each TEXT of a pair task")
+    predict.add_argument("--json", action="store_true", help="one JSON object a line")
+    _add_session_options(predict)
+    predict.set_defaults(command=_predict)
+
+    latency = commands.add_parser("latency", help="time a deployment")
+    _add_latency_options(latency)
+    latency.add_argument("--runs", type=int, default=50)
+    latency.add_argument("--json", action="store_true", help="print one JSON object")
+    latency.set_defaults(command=_latency)
+
+    worker = commands.add_parser("worker", help="hold a deployment and time it on request (for `bench`)")
+    _add_latency_options(worker)
+    worker.set_defaults(command=_worker)
+    return parser
+
+
+def _add_latency_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="deployment folder")
+    parser.add_argument("--sequence-length", type=int, default=128, help="tokens (default 128)")
+    parser.add_argument("--batch-size", type=int, default=1, help="texts in one run (default 1)")
+    _add_session_options(parser)
+
+
+def _add_session_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=1, help="threads of one run (default 1)")
+    parser.add_argument("--provider", default=CPU, help=f"execution provider (default {CPU})")
+
+
+def _predict(parsed: argparse.Namespace) -> None:
+    classifier = Classifier(parsed.folder, threads=parsed.threads, provider=parsed.provider)
+    for text, prediction in zip(parsed.text, classifier(parsed.text, parsed.pair), strict=True):
+        if parsed.json:
+            print(json.dumps({"text": text, **asdict(prediction)}, ensure_ascii=False))
+        else:
+            print(f"{prediction.label}\t{prediction.score:.4f}\t{text}")
+
+
+def _latency(parsed: argparse.Namespace) -> None:
+    result = measure(
+        parsed.folder,
+        runs=parsed.runs,
+        sequence_length=parsed.sequence_length,
+        batch_size=parsed.batch_size,
+        threads=parsed.threads,
+        provider=parsed.provider,
+    )
+    median, p90, p99 = np.percentile(result.milliseconds, [50, 90, 99])
+    figures = {
+        "median_ms": round(median, 4),
+        "p90_ms": round(p90, 4),
+        "p99_ms": round(p99, 4),
+        "load_s": round(result.load_seconds, 4),
+        "peak_memory_mb": round(result.peak_bytes / 1e6, 2),
+    }
+    print(
+        json.dumps(figures)
+        if parsed.json
+        else "\n".join(f"{name}\t{value:g}" for name, value in figures.items())
+    )
+
+
+def _worker(parsed: argparse.Namespace) -> None:
+    model = LoadedModel(
+        parsed.folder,
+        sequence_length=parsed.sequence_length,
+        batch_size=parsed.batch_size,
+        threads=parsed.threads,
+        provider=parsed.provider,
+    )
+    serve(model, sys.stdin, sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Text in, label out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kaprune_runtime.deployment import MODEL, read_config
+from kaprune_runtime.errors import InputError
+from kaprune_runtime.session import CPU, input_names, run, session
+from kaprune_runtime.tokenization import TextEncoder, pad
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one text."""
+
+    label: str
+    """The likeliest label; in regression the name of the predicted quantity."""
+    score: float
+    """The label's probability; in regression the predicted value."""
+    scores: dict[str, float]
+    """The same for every label."""
+
+
+class Classifier:
+    """A deployment that classifies, or scores, texts or pairs of texts."""
+
+    def __init__(self, folder: str | Path, *, threads: int = 1, provider: str = CPU) -> None:
+        """Load the model and its tokenizer; see `session` for the arguments and errors."""
+        folder = Path(folder)
+        self.config = read_config(folder)
+        self._encoder = TextEncoder(folder, self.config.max_tokens)
+        self._session = session(folder, threads=threads, provider=provider)
+        self._inputs = input_names(self._session)
+
+    def __call__(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
+    ) -> list[Prediction]:
+        """Predict each text, or each pair; see `logits` for the arguments and errors."""
+        logits = self.logits(texts, pairs, max_length=max_length)
+        return [
+            Prediction(
+                label=self.config.labels[best := int(scores.argmax())],
+                score=float(scores[best]),
+                scores=dict(zip(self.config.labels, scores.tolist(), strict=True)),
+            )
+            for scores in self._scores(logits)
+        ]
+
+    def logits(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        max_length: int | None = None,
+        batch_size: int = 32,
+    ) -> np.ndarray:
+        """Compute the raw outputs; texts of like length share a batch.
+
+        Args:
+            texts: First or only texts.
+            pairs: Second texts, as many.
+            max_length: Tokens to keep of each, special ones included; as many as the model takes when None.
+            batch_size: Texts in one run.
+
+        Returns:
+            float32 [texts, labels], in the order of `texts`.
+
+        Raises:
+            InputError: An argument does not fit, or config.json and the model disagree.
+            KapruneError: ONNX Runtime failed.
+        """
+        if batch_size < 1:
+            raise InputError(f"a batch of {batch_size} texts is impossible; give 1 or more")
+        encodings = self._encoder.encode(texts, pairs, max_length)
+        order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
+        logits = np.empty((len(encodings), len(self.config.labels)), np.float32)
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            feeds = pad([encodings[index] for index in batch], self._inputs, self.config.pad_id)
+            output = run(self._session, feeds)
+            if output.shape != (len(batch), logits.shape[1]):
+                raise InputError(
+                    f"config.json names {logits.shape[1]} labels but {MODEL} gives "
+                    f"{list(output.shape)}; export the model again"
+                )
+            logits[batch] = output
+        return logits
+
+    def _scores(self, logits: np.ndarray) -> np.ndarray:
+        """Turn logits into probabilities, or leave the values of a regression."""
+        if self.config.problem_type == "regression":
+            return logits
+        if self.config.problem_type == "multi_label_classification":
+            return 1 / (1 + np.exp(-logits))
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)

@@ -1,0 +1,76 @@
+"""A deployment as an ONNX Runtime session."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from kaprune_runtime.deployment import MODEL, verify
+from kaprune_runtime.errors import InputError, KapruneError
+
+CPU = "CPUExecutionProvider"
+
+
+def session(
+    folder_or_onnx: str | Path, *, threads: int = 1, provider: str = CPU
+) -> onnxruntime.InferenceSession:
+    """Load a deployment folder, or any single ONNX file, for running.
+
+    Args:
+        folder_or_onnx: The folder, or the file.
+        threads: Threads that one run may use; at least 1.
+        provider: Execution provider; what it cannot run falls to the CPU provider.
+
+    Raises:
+        InputError: The deployment is missing or damaged, or the provider is not in this onnxruntime.
+        KapruneError: The provider is there but did not start.
+    """
+    path = Path(folder_or_onnx)
+    if path.suffix != ".onnx":
+        verify(path, MODEL)
+        path = path / MODEL
+    elif not path.is_file():
+        raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
+    if threads < 1:
+        raise InputError(f"{threads} threads cannot run anything; give 1 or more")
+    if provider not in (available := onnxruntime.get_available_providers()):
+        raise InputError(f"this onnxruntime has no {provider}; choose from {', '.join(available)}")
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        loaded = onnxruntime.InferenceSession(path, options, providers=list(dict.fromkeys([provider, CPU])))
+    except Exception as error:
+        raise InputError(f"onnxruntime cannot load {path}: {_one_line(error)}") from error
+    if provider not in loaded.get_providers():
+        raise KapruneError(f"{provider} did not start on this machine; use {CPU}")
+    return loaded
+
+
+def input_names(loaded: onnxruntime.InferenceSession) -> list[str]:
+    """Name the encoder inputs that a model takes, of input_ids, attention_mask and token_type_ids.
+
+    Raises:
+        InputError: It takes others.
+    """
+    names = [node.name for node in loaded.get_inputs()]
+    if unknown := set(names) - {"input_ids", "attention_mask", "token_type_ids"}:
+        raise InputError(f"the model takes {', '.join(sorted(unknown))}; give a text encoder")
+    return names
+
+
+def run(loaded: onnxruntime.InferenceSession, feeds: dict[str, np.ndarray]) -> np.ndarray:
+    """Run once and return the first output, float32 [batch, labels].
+
+    Raises:
+        KapruneError: ONNX Runtime failed, out of memory for one.
+    """
+    try:
+        return np.asarray(loaded.run(None, feeds)[0])
+    except Exception as error:
+        raise KapruneError(f"onnxruntime failed while running the model: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
