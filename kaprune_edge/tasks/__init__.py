@@ -1,1 +1,7 @@
 """Where text and labels come from, and how they are scored."""
+
+from kaprune_edge.tasks.registry import load_task
+from kaprune_edge.tasks.task import Task
+from kaprune_edge.tasks.tokenization import tokenize
+
+__all__ = ["Task", "load_task", "tokenize"]
