@@ -1,6 +1,7 @@
 """Where the supported architectures keep their layers: the one place that knows module names."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from optimum.utils import NormalizedConfigManager
 from torch import nn
@@ -82,7 +83,9 @@ def check_supported(config: PretrainedConfig) -> None:
 
 def num_heads(config: PretrainedConfig) -> int:
     """Attention heads of a layer, whatever the architecture calls them."""
-    return int(NormalizedConfigManager.get_normalized_config_class(config.model_type)(config).num_attention_heads)
+    return int(
+        NormalizedConfigManager.get_normalized_config_class(config.model_type)(config).num_attention_heads
+    )
 
 
 def encoder_layers(model: PreTrainedModel) -> list[Layer]:
@@ -94,8 +97,8 @@ def encoder_layers(model: PreTrainedModel) -> list[Layer]:
     check_supported(model.config)
     layout = LAYOUTS[model.config.model_type]
     return [
-        Layer(*(layer.get_submodule(path) for path in layout.linears))
-        for layer in model.base_model.get_submodule(layout.layers)
+        Layer(*(cast(nn.Linear, layer.get_submodule(path)) for path in layout.linears))
+        for layer in model.base_model.get_submodule(layout.layers).children()
     ]
 
 
@@ -111,8 +114,8 @@ def encoder_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     check_supported(model.config)
     layout = LAYOUTS[model.config.model_type]
     prefix = f"{model.base_model_prefix}.{layout.layers}"
-    count = len(model.base_model.get_submodule(layout.layers))
-    names = [f"{prefix}.{index}.{path}.weight" for index in range(count) for path in layout.linears]
+    layers = model.base_model.get_submodule(layout.layers).named_children()
+    names = [f"{prefix}.{index}.{path}.weight" for index, _ in layers for path in layout.linears]
     return {name: model.get_parameter(name) for name in names}
 
 

@@ -34,7 +34,9 @@ def load_config(source: str) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot load '{source}': no such folder, and no hub model could be fetched") from error
+        raise InputError(
+            f"cannot load '{source}': no such folder, and no hub model could be fetched"
+        ) from error
     check_supported(config)
     return config
 
@@ -48,10 +50,14 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(source)
     except Exception as error:
-        raise InputError(f"{source} holds no usable tokenizer; add tokenizer.json to the checkpoint") from error
+        raise InputError(
+            f"{source} holds no usable tokenizer; add tokenizer.json to the checkpoint"
+        ) from error
 
 
-def load_classifier(source: str, task: Task, *, fine_tuned: bool, dropout: float | None = None) -> PreTrainedModel:
+def load_classifier(
+    source: str, task: Task, *, fine_tuned: bool, dropout: float | None = None
+) -> PreTrainedModel:
     """Load a checkpoint as a classifier (or regressor) for a task, in float32.
 
     Args:
@@ -79,21 +85,20 @@ def load_classifier(source: str, task: Task, *, fine_tuned: bool, dropout: float
             config.label2id = {name: index for index, name in enumerate(task.label_names)}
         config.problem_type = "regression" if task.is_regression else "single_label_classification"
     if dropout is not None:
-        for name in _dropout_fields(config):
-            setattr(config, name, dropout)
+        set_dropout(config, dropout)
     try:
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, dtype=torch.float32
         )
     except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(f"the weights in {source} are missing or damaged; fetch the checkpoint again") from error
+        raise InputError(
+            f"the weights in {source} are missing or damaged; fetch the checkpoint again"
+        ) from error
     return model
 
 
-def _dropout_fields(config: PretrainedConfig) -> list[str]:
-    probabilities = ("dropout", "_dropout", "_dropout_prob")
-    return [
-        name
-        for name, value in config.to_dict().items()
-        if name.endswith(probabilities) and isinstance(value, int | float)
-    ]
+def set_dropout(config: PretrainedConfig, probability: float) -> None:
+    """Replace every dropout probability of a configuration."""
+    for name, value in config.to_dict().items():
+        if name.endswith(("dropout", "dropout_prob")) and isinstance(value, int | float):
+            setattr(config, name, probability)

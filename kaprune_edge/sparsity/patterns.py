@@ -63,6 +63,11 @@ class NofM:
     def __str__(self) -> str:
         return f"{self.kept}:{self.group}"
 
+    @property
+    def sparsity(self) -> float:
+        """The only sparsity that this pattern has when complete."""
+        return 1 - self.kept / self.group
+
     def mask(self, scores: Tensor, sparsity: float) -> Tensor:
         """Keep the best of every group, fewer while `sparsity` is still on its way up; see `Pattern.mask`.
 
@@ -70,11 +75,10 @@ class NofM:
         pattern would remove go first, so that a gradual schedule ends exactly in the pattern.
         """
         check_sparsity(sparsity)
-        final = 1 - self.kept / self.group
-        if sparsity > final + 1e-9:
+        if sparsity > self.sparsity + 1e-6:
             raise InputError(
-                f"pattern {self} removes {final:.0%} of the weights, not {sparsity:.0%}; "
-                f"ask for --sparsity {final:g} or another pattern"
+                f"pattern {self} removes {self.sparsity:.0%} of the weights, not {sparsity:.0%}; "
+                f"ask for --sparsity {self.sparsity:g} or another pattern"
             )
         height, width = scores.shape
         if width % self.group:

@@ -1,0 +1,146 @@
+"""The three ways a model is trained here: fine-tuned on labels, distilled, pruned while distilled."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from kaprune_edge.distillation.losses import distillation_losses
+from kaprune_edge.distillation.trace import Tracer
+from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
+from kaprune_edge.pruning.pruner import Pruner
+from kaprune_edge.pruning.schedule import Schedule
+from kaprune_edge.recipe import LossWeights
+
+
+def fine_tune(model: PreTrainedModel, lessons: Lessons) -> int:
+    """Train on the labels, in place; returns the number of steps."""
+    return train(model, lambda model, batch: model(**batch).loss, lessons, "fine-tune teacher")
+
+
+def distill(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    layer_map: Sequence[int],
+    weights: LossWeights,
+    lessons: Lessons,
+) -> int:
+    """Teach a small dense student, in place; returns the number of steps.
+
+    All of TinyBERT's losses are summed in one stage. Where the widths differ, one learnt projection
+    shared by all layers takes the student's hidden states to the teacher's width (section 3.1,
+    equations 8 and 9); it is dropped afterwards.
+
+    Args:
+        student: What is taught.
+        teacher: A fine-tuned model with the same labels.
+        layer_map: For every student layer, the number of the teacher's layer it learns from, from 1.
+        weights: Of the losses.
+        lessons: Rows and hyperparameters.
+    """
+    if student.config.hidden_size != teacher.config.hidden_size:
+        student.hidden_projection = nn.Linear(student.config.hidden_size, teacher.config.hidden_size)
+    steps = train(student, distillation_loss(student, teacher, layer_map, weights), lessons, "distil student")
+    if hasattr(student, "hidden_projection"):
+        del student.hidden_projection
+    return steps
+
+
+def prune_while_distilling(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    weights: LossWeights,
+    pruner: Pruner,
+    schedule: Schedule,
+    sparsity: float,
+    lessons: Lessons,
+) -> int:
+    """Teach a student of the teacher's shape while its weights go, in place; returns the number of steps.
+
+    Xu et al., "Rethinking Network Pruning" (NAACL 2021), section 3.
+
+    Args:
+        student: What is taught and pruned.
+        teacher: A fine-tuned model of the same depth and width.
+        weights: Of the losses.
+        pruner: Holds the student's matrices.
+        schedule: How the sparsity rises.
+        sparsity: What it rises to.
+        lessons: Rows and hyperparameters.
+    """
+    layer_map = range(1, teacher.config.num_hidden_layers + 1)
+    return train(
+        student,
+        distillation_loss(student, teacher, layer_map, weights),
+        lessons,
+        "prune and distil",
+        callbacks=[_Pruning(pruner, schedule, sparsity)],
+        on_step=lambda: {"sparsity": pruner.sparsity},
+    )
+
+
+def distillation_loss(
+    student: PreTrainedModel, teacher: PreTrainedModel, layer_map: Sequence[int], weights: LossWeights
+) -> Loss:
+    """Make the weighted sum of all distillation losses."""
+    trace_student, trace_teacher = Tracer(student), Tracer(teacher.eval())
+    regression = teacher.config.num_labels == 1
+    term_weights: Mapping[str, float] = weights.model_dump()
+
+    def loss(_: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+        inputs = {name: values for name, values in batch.items() if name != "labels"}
+        with torch.no_grad():
+            taught = trace_teacher(inputs)
+        terms = distillation_losses(
+            trace_student(inputs),
+            taught,
+            inputs["attention_mask"],
+            layer_map,
+            regression=regression,
+            project=getattr(student, "hidden_projection", None),
+        )
+        return cast(Tensor, sum(weight * terms[name] for name, weight in term_weights.items() if weight))
+
+    return loss
+
+
+class _Pruning(TrainerCallback):
+    """Prunes by schedule, keeps removed weights at zero, and keeps the masks in every checkpoint."""
+
+    def __init__(self, pruner: Pruner, schedule: Schedule, sparsity: float) -> None:
+        self._pruner = pruner
+        self._schedule = schedule
+        self._sparsity = sparsity
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        if state.global_step:
+            self._pruner.load(self._masks(args, state))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        sparsity = self._schedule.sparsity(state.global_step, state.max_steps, self._sparsity)
+        if sparsity is None:
+            self._pruner.apply()
+        else:
+            self._pruner.prune(sparsity)
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._pruner.save(self._masks(args, state))
+
+    @staticmethod
+    def _masks(args: TrainingArguments, state: TrainerState) -> Path:
+        return checkpoint_folder(args, state) / "masks.safetensors"

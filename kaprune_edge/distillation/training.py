@@ -1,0 +1,178 @@
+"""The training loop under fine-tuning, distilling and pruning: resumable, on `transformers.Trainer`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from datasets import Dataset
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+from transformers import (
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from kaprune_edge.distillation.batches import LengthBuckets
+from kaprune_edge.progress import Progress
+from kaprune_edge.recipe import Training
+
+CHECKPOINTS_PER_TRAINING = 10
+_COMPLETE = "complete"
+
+Loss = Callable[[PreTrainedModel, Mapping[str, Tensor]], Tensor]
+"""Scalar loss of a model on a padded batch of tokenized rows with `labels`."""
+
+Figures = Callable[[], Mapping[str, float]]
+"""What a user wants to see of a training beside its loss."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What every training needs beside its model and its loss."""
+
+    rows: Dataset
+    """Tokenized rows with `labels` and `length`, not padded."""
+    tokenizer: PreTrainedTokenizerBase
+    """Pads the batches."""
+    training: Training
+    seed: int
+    """Of row order and dropout."""
+    checkpoints: Path
+    """Folder for resuming."""
+    progress: Progress
+    on_epoch: Figures
+    """Figures to compute after every epoch."""
+
+
+def train(
+    model: PreTrainedModel,
+    loss: Loss,
+    lessons: Lessons,
+    stage: str,
+    *,
+    callbacks: Sequence[TrainerCallback] = (),
+    on_step: Figures = dict,
+) -> int:
+    """Train a model in place, continuing from the newest whole checkpoint if there is one.
+
+    Args:
+        model: What is trained.
+        loss: What is minimised.
+        lessons: Rows, hyperparameters, where to save.
+        stage: What to call this training in the progress.
+        callbacks: Called by the Trainer, in this order, before a checkpoint counts as whole.
+        on_step: Figures to compute after every step.
+
+    Returns:
+        The number of training steps.
+    """
+    training = lessons.training
+    arguments = TrainingArguments(
+        output_dir=str(lessons.checkpoints),
+        per_device_train_batch_size=training.batch_size,
+        num_train_epochs=training.epochs,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.decay,
+        optim="adamw_torch_fused",
+        save_strategy="steps",
+        save_steps=1 / CHECKPOINTS_PER_TRAINING,
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        seed=lessons.seed,
+    )
+    trainer = _Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=lessons.rows,
+        data_collator=DataCollatorWithPadding(lessons.tokenizer),
+        callbacks=[*callbacks, _CheckpointSeal()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.loss = loss
+    trainer.order = LengthBuckets(lessons.rows["length"], training.batch_size, lessons.seed)
+    trainer.add_callback(_Report(trainer, stage, lessons, on_step))
+    newest = newest_checkpoint(lessons.checkpoints)
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    return trainer.state.global_step
+
+
+def newest_checkpoint(checkpoints: Path) -> Path | None:
+    """Find the last checkpoint that was written whole."""
+    whole = [seal.parent for seal in checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{_COMPLETE}")]
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def checkpoint_folder(arguments: TrainingArguments, state: TrainerState) -> Path:
+    """Name the checkpoint of the current step."""
+    return Path(str(arguments.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+
+
+class _Trainer(Trainer):
+    """A Trainer that minimises any `Loss` and forms batches by length."""
+
+    loss: Loss
+    order: Sampler[int]
+    last_loss = float("nan")
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor | Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        loss = self.loss(cast(PreTrainedModel, model), inputs)
+        self.last_loss = float(loss.detach())
+        return loss
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
+        return self.order
+
+
+class _CheckpointSeal(TrainerCallback):
+    """Marks a checkpoint as whole, last of all that is written into it."""
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        (checkpoint_folder(args, state) / _COMPLETE).touch()
+
+
+class _Report(TrainerCallback):
+    """Tells the progress of a training."""
+
+    def __init__(self, trainer: _Trainer, stage: str, lessons: Lessons, on_step: Figures) -> None:
+        self._trainer = trainer
+        self._stage = stage
+        self._progress = lessons.progress
+        self._on_step = on_step
+        self._on_epoch = lessons.on_epoch
+        self._epoch_figures: Mapping[str, float] = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._progress.start(self._stage, state.max_steps)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        figures = {"loss": self._trainer.last_loss, **self._on_step(), **self._epoch_figures}
+        self._progress.advance(state.global_step, **figures)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._epoch_figures = self._on_epoch()

@@ -1,0 +1,129 @@
+"""What to do, as data: checked before any work starts, readable as YAML, saved beside every result."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kaprune_edge.pruning.schedule import Schedule
+from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
+from kaprune_runtime.errors import InputError
+
+_Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _check_pattern(text: str) -> str:
+    try:
+        return str(parse_pattern(text))
+    except InputError as error:
+        raise ValueError(error) from error
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(_Data):
+    """How long and how fast to train. Defaults: the SparseBERT paper's (section 4) for MRPC."""
+
+    epochs: float = Field(12, gt=0, description="passes over the training rows")
+    learning_rate: float = Field(3e-5, gt=0, description="of AdamW")
+    batch_size: int = Field(32, ge=1, description="rows a step")
+    max_length: int = Field(128, ge=4, description="tokens at which a row is cut off")
+    decay: Literal["constant", "linear"] = Field("constant", description="course of the learning rate")
+    dropout: float | None = Field(None, ge=0, lt=1, description="replaces the checkpoint's own when given")
+
+
+class LossWeights(_Data):
+    """Weight of each distillation loss; the paper sums them unweighted (section 3.2)."""
+
+    attention: float = Field(1, ge=0)
+    embeddings: float = Field(1, ge=0)
+    hidden: float = Field(1, ge=0)
+    logits: float = Field(1, ge=0)
+
+
+class _DistillationRecipe(_Data):
+    task: str = Field(description="such as glue/sst2, glue/mrpc:DIR, csv:train.csv,eval.csv")
+    train_rows: int | None = Field(None, ge=1, description="use a random subset of this many rows")
+    seed: int = Field(0, ge=0)
+    training: Training = Training()
+    losses: LossWeights = LossWeights()
+
+
+class PruneRecipe(_DistillationRecipe):
+    """Pruning while distilling: Xu et al., "Rethinking Network Pruning" (NAACL 2021), section 3."""
+
+    model: str = Field(description="pretrained checkpoint: hub id or folder")
+    teacher: str | None = Field(None, description="fine-tuned checkpoint; made from `model` when absent")
+    teacher_training: Training = Training(epochs=3, decay="linear")
+    student_start: Literal["pretrained", "teacher"] = Field(
+        "pretrained", description="the weights that pruning starts from"
+    )
+    sparsity: _Share = Field(0.95, description="share of the encoder's weights to remove")
+    pattern: Annotated[str, AfterValidator(_check_pattern)] = Field(
+        "unstructured", description="unstructured, RxC blocks (rows are outputs) or N:M"
+    )
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _pattern_reaches_sparsity(self) -> Self:
+        pattern = parse_pattern(self.pattern)
+        if not isinstance(pattern, Blocks) and abs(pattern.sparsity - self.sparsity) > 1e-6:
+            raise ValueError(f"pattern {pattern} needs sparsity {pattern.sparsity:g}, not {self.sparsity:g}")
+        return self
+
+
+class DistillRecipe(_DistillationRecipe):
+    """A small dense student: Jiao et al., "TinyBERT" (Findings of EMNLP 2020), section 3."""
+
+    teacher: str = Field(description="fine-tuned checkpoint")
+    student: str = Field("tinybert-4l-312d", description="a named student, LAYERSxWIDTH, or equal:SPARSITY")
+
+
+RecipeT = TypeVar("RecipeT", PruneRecipe, DistillRecipe)
+
+
+def make_recipe(kind: type[RecipeT], file: Path | None, overrides: dict[str, Any]) -> RecipeT:
+    """Build a recipe from a YAML file, if any, and values that win over it.
+
+    Args:
+        kind: The recipe's class.
+        file: YAML mapping of the recipe's fields.
+        overrides: Field name, dotted for nested ones (`training.epochs`), -> value.
+
+    Raises:
+        InputError: The file is unreadable or a value is impossible; the message names the field.
+    """
+    content = _read_yaml(file) if file else {}
+    for name, value in overrides.items():
+        *sections, field = name.split(".")
+        target = content
+        for section in sections:
+            target = target.setdefault(section, {})
+        target[field] = value
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{where}: {message}" if where else message) from error
+
+
+def save_recipe(recipe: BaseModel, path: Path) -> None:
+    """Write a recipe, every default resolved, as YAML that `make_recipe` reads."""
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read recipe {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not YAML; see docs/prune.md for an example") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} holds no recipe; it must be a mapping of fields such as 'sparsity: 0.9'")
+    return content
