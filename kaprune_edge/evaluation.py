@@ -1,28 +1,60 @@
-"""What a PyTorch model answers on tokenized rows."""
+"""How well a PyTorch model does its task."""
 
 import numpy as np
 import torch
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
+from kaprune_edge.progress import Progress, Silent
+from kaprune_edge.tasks import Task, tokenize
+
 EVALUATION_BATCH = 64
 
 
-def predict_logits(model: PreTrainedModel, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
+def score_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    max_length: int = 128,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """Run a model on a task's evaluation rows.
+
+    Args:
+        model: A classifier with the task's labels.
+        tokenizer: Its own.
+        task: Gives rows and metrics.
+        max_length: Longest row in tokens.
+        progress: Told of the rows done.
+
+    Returns:
+        The value of every metric, the headline first.
+
+    Raises:
+        KapruneError: A logit is not finite.
+    """
+    rows = tokenize(task.evaluation, task, tokenizer, max_length)
+    logits = predict_logits(model, rows, tokenizer, progress or Silent())
+    return task.score(logits, np.asarray(rows["labels"]))
+
+
+def predict_logits(
+    model: PreTrainedModel, rows: Dataset, tokenizer: PreTrainedTokenizerBase, progress: Progress
+) -> np.ndarray:
     """Run a model over rows, longest first so that little is padded.
 
     Args:
         model: A sequence classifier; left in the mode (training or not) that it was in.
         rows: Tokenized, with `length`.
         tokenizer: Pads the batches.
+        progress: Told of the rows done.
 
     Returns:
         float32 [rows, labels], in the order of the rows.
     """
     collate = DataCollatorWithPadding(tokenizer)
     order = np.argsort(rows["length"], kind="stable")[::-1]
-    names = [name for name in tokenizer.model_input_names if name in rows.column_names]
-    inputs = rows.select_columns(names)
+    inputs = rows.select_columns([name for name in tokenizer.model_input_names if name in rows.column_names])
     logits = np.empty((len(rows), int(model.config.num_labels or 0)), np.float32)
     was_training = model.training
     model.eval()
@@ -31,5 +63,6 @@ def predict_logits(model: PreTrainedModel, rows: Dataset, tokenizer: PreTrainedT
             chosen = order[start : start + EVALUATION_BATCH]
             batch = collate([inputs[int(index)] for index in chosen])
             logits[chosen] = model(**batch).logits.float().cpu().numpy()
+            progress.advance(start + len(chosen))
     model.train(was_training)
     return logits

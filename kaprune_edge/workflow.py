@@ -1,26 +1,27 @@
 """The public verbs: what each command does, told in calls."""
 
-import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import set_seed
 
-from kaprune_edge.artifacts import check_resumable, resumable_folder, write_json
+from kaprune_edge.artifacts import check_resumable, resumable_folder
+from kaprune_edge.bench.accuracy import score_deployment
 from kaprune_edge.distillation.students import make_student, student_shape, uniform_layer_map
 from kaprune_edge.distillation.teaching import distill as teach
-from kaprune_edge.distillation.teaching import fine_tune, prune_while_distilling
-from kaprune_edge.distillation.training import Lessons
-from kaprune_edge.encoder import encoder_matrices, encoder_weights
-from kaprune_edge.evaluation import predict_logits
+from kaprune_edge.distillation.teaching import prune_while_distilling
+from kaprune_edge.encoder import encoder_matrices
+from kaprune_edge.evaluation import score_model
 from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.pruner import Pruner
-from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, save_recipe
+from kaprune_edge.recipe import DistillRecipe, PruneRecipe
 from kaprune_edge.sparsity.patterns import parse_pattern
-from kaprune_edge.tasks import Task, load_task, tokenize
+from kaprune_edge.tasks import load_task
+from kaprune_edge.training_run import TrainingRun
+from kaprune_runtime.deployment import MODEL
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Run:
     """A finished training."""
 
     folder: Path
-    metrics: Mapping[str, object]
+    metrics: Mapping[str, Any]
     """What metrics.json holds."""
 
 
@@ -47,21 +48,18 @@ def prune(
         InputError: Something in the recipe, the model, the task or the output is wrong.
         KapruneError: Training diverged, or the disk is full.
     """
-    watch = progress or Silent()
     check_resumable(output, resume=resume)
-    pattern = parse_pattern(recipe.pattern)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     set_seed(recipe.seed)
     tokenizer = load_tokenizer(recipe.model)
     student = load_classifier(recipe.model, task, fine_tuned=False, dropout=recipe.training.dropout)
-    pruner = Pruner(encoder_matrices(student), pattern)
+    pruner = Pruner(encoder_matrices(student), parse_pattern(recipe.pattern))
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True) if recipe.teacher else None
     with resumable_folder(output, resume=resume) as folder:
-        school = _School(task, tokenizer, recipe.seed, folder, watch)
-        teacher = teacher or school.fine_tuned_teacher(recipe.model, recipe.teacher_training)
+        run = TrainingRun(recipe, task, tokenizer, folder, progress or Silent())
+        teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
-        started = time.monotonic()
         steps = prune_while_distilling(
             student,
             teacher,
@@ -69,17 +67,10 @@ def prune(
             pruner,
             recipe.schedule,
             recipe.sparsity,
-            school.lessons(student, recipe.training, "student"),
+            run.lessons(student, recipe.training, "student"),
         )
-        seconds = time.monotonic() - started
-        metrics = {
-            "method": "prune",
-            "sparsity": pruner.sparsity,
-            "pattern": recipe.pattern,
-            **school.report(student, teacher, recipe.training, steps, seconds),
-        }
-        school.graduate(student, recipe, metrics)
-    return Run(output, metrics)
+        method = {"method": "prune", "pattern": recipe.pattern, "sparsity": round(pruner.sparsity, 4)}
+        return Run(output, run.finish(student, teacher, method, steps))
 
 
 def distill(
@@ -97,7 +88,6 @@ def distill(
         InputError: Something in the recipe, the teacher, the task or the output is wrong.
         KapruneError: Training diverged, or the disk is full.
     """
-    watch = progress or Silent()
     check_resumable(output, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     set_seed(recipe.seed)
@@ -107,82 +97,42 @@ def distill(
     student = make_student(teacher, shape, dropout=recipe.training.dropout)
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
     with resumable_folder(output, resume=resume) as folder:
-        school = _School(task, tokenizer, recipe.seed, folder, watch)
-        started = time.monotonic()
-        lessons = school.lessons(student, recipe.training, "student")
+        run = TrainingRun(recipe, task, tokenizer, folder, progress or Silent())
+        lessons = run.lessons(student, recipe.training, "student")
         steps = teach(student, teacher, layer_map, recipe.losses, lessons)
-        seconds = time.monotonic() - started
-        metrics = {
-            "method": "distill",
-            "student": str(shape),
-            **school.report(student, teacher, recipe.training, steps, seconds),
-        }
-        school.graduate(student, recipe, metrics)
-    return Run(output, metrics)
+        return Run(output, run.finish(student, teacher, {"method": "distill", "student": str(shape)}, steps))
 
 
-@dataclass
-class _School:
-    """What one run's trainings share."""
+def evaluate(
+    source: str, task_spec: str, *, max_length: int = 128, threads: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Score a deployment on ONNX Runtime, or a run or checkpoint on PyTorch.
 
-    task: Task
-    tokenizer: PreTrainedTokenizerBase
-    seed: int
-    folder: Path
-    progress: Progress
+    Args:
+        source: Deployment, run or checkpoint folder, or hub id.
+        task_spec: The task to score on; see `load_task`.
+        max_length: Longest text in tokens.
+        threads: Threads of ONNX Runtime.
+        progress: Told of the rows done.
 
-    def lessons(self, model: PreTrainedModel, training: Training, name: str) -> Lessons:
-        return Lessons(
-            rows=tokenize(self.task.train, self.task, self.tokenizer, training.max_length),
-            tokenizer=self.tokenizer,
-            training=training,
-            seed=self.seed,
-            checkpoints=self.folder / "checkpoints" / name,
-            progress=self.progress,
-            on_epoch=lambda: self.score(model, training),
-        )
+    Returns:
+        `engine` (onnxruntime or pytorch), `task`, `rows` and `metrics`, the headline metric first.
 
-    def score(self, model: PreTrainedModel, training: Training) -> dict[str, float]:
-        rows = tokenize(self.task.evaluation, self.task, self.tokenizer, training.max_length)
-        return self.task.score(predict_logits(model, rows, self.tokenizer), rows["labels"])
-
-    def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
-        kept = self.folder / "teacher"
-        if not kept.exists():
-            teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
-            fine_tune(teacher, self.lessons(teacher, training, "teacher"))
-            staging = kept.with_name(".teacher.partial")
-            teacher.save_pretrained(staging)
-            self.tokenizer.save_pretrained(staging)
-            staging.rename(kept)
-        return load_classifier(str(kept), self.task, fine_tuned=True)
-
-    def report(
-        self,
-        student: PreTrainedModel,
-        teacher: PreTrainedModel,
-        training: Training,
-        steps: int,
-        seconds: float,
-    ) -> dict[str, object]:
-        return {
-            "task": self.task.name,
-            "train_rows": len(self.task.train),
-            "metrics": self.score(student, training),
-            "teacher_metrics": self.score(teacher, training),
-            "encoder_weights": encoder_weights(student),
-            "teacher_encoder_weights": encoder_weights(teacher),
-            "max_length": training.max_length,
-            "steps": steps,
-            "seconds": round(seconds, 1),
-        }
-
-    def graduate(
-        self, student: PreTrainedModel, recipe: PruneRecipe | DistillRecipe, metrics: Mapping[str, object]
-    ) -> None:
-        """Turn the working folder into a run folder."""
-        student.save_pretrained(self.folder)
-        self.tokenizer.save_pretrained(self.folder)
-        save_recipe(recipe, self.folder / "recipe.yaml")
-        write_json(self.folder / "metrics.json", metrics)
-        shutil.rmtree(self.folder / "checkpoints")
+    Raises:
+        InputError: The source or the task is wrong, or they do not fit.
+    """
+    watch = progress or Silent()
+    task = load_task(task_spec)
+    watch.start("evaluate", len(task.evaluation))
+    deployed = (Path(source) / MODEL).is_file()
+    if deployed:
+        metrics = score_deployment(Path(source), task, progress=watch, max_length=max_length, threads=threads)
+    else:
+        model = load_classifier(source, task, fine_tuned=True)
+        metrics = score_model(model, load_tokenizer(source), task, max_length, watch)
+    return {
+        "engine": "onnxruntime" if deployed else "pytorch",
+        "task": task.name,
+        "rows": len(task.evaluation),
+        "metrics": metrics,
+    }

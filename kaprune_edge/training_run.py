@@ -1,0 +1,82 @@
+"""What pruning and distilling share around their training: data, teacher, scores, and the run folder."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from kaprune_edge.artifacts import write_json
+from kaprune_edge.distillation.teaching import fine_tune
+from kaprune_edge.distillation.training import Lessons
+from kaprune_edge.encoder import encoder_weights
+from kaprune_edge.evaluation import score_model
+from kaprune_edge.models import load_classifier
+from kaprune_edge.progress import Progress
+from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, save_recipe
+from kaprune_edge.tasks import Task, tokenize
+
+
+@dataclass
+class TrainingRun:
+    """One run in the making, in a folder that an interruption leaves in place."""
+
+    recipe: PruneRecipe | DistillRecipe
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    folder: Path
+    progress: Progress
+    started: float = field(default_factory=time.monotonic)
+
+    def lessons(self, model: PreTrainedModel, training: Training, name: str) -> Lessons:
+        """Prepare the training of a model; `name` tells its checkpoints apart."""
+        return Lessons(
+            rows=tokenize(self.task.train, self.task, self.tokenizer, training.max_length),
+            tokenizer=self.tokenizer,
+            training=training,
+            seed=self.recipe.seed,
+            checkpoints=self.folder / "checkpoints" / name,
+            progress=self.progress,
+            on_epoch=lambda: self._score(model),
+        )
+
+    def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
+        """Fine-tune a pretrained checkpoint, or load the teacher that this run finished before."""
+        kept = self.folder / "teacher"
+        if not kept.exists():
+            teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
+            fine_tune(teacher, self.lessons(teacher, training, "teacher"))
+            staging = kept.with_name("teacher.partial")
+            teacher.save_pretrained(staging)
+            self.tokenizer.save_pretrained(staging)
+            staging.rename(kept)
+        return load_classifier(str(kept), self.task, fine_tuned=True)
+
+    def finish(
+        self, student: PreTrainedModel, teacher: PreTrainedModel, method: Mapping[str, object], steps: int
+    ) -> dict[str, Any]:
+        """Write the run folder's files and return what metrics.json holds."""
+        metrics = {
+            **method,
+            "task": self.task.name,
+            "train_rows": len(self.task.train),
+            "seed": self.recipe.seed,
+            "steps": steps,
+            "seconds": round(time.monotonic() - self.started, 1),
+            "metrics": self._score(student),
+            "teacher_metrics": self._score(teacher),
+            "encoder_weights": encoder_weights(student),
+            "teacher_encoder_weights": encoder_weights(teacher),
+        }
+        student.save_pretrained(self.folder)
+        self.tokenizer.save_pretrained(self.folder)
+        save_recipe(self.recipe, self.folder / "recipe.yaml")
+        write_json(self.folder / "metrics.json", metrics)
+        shutil.rmtree(self.folder / "checkpoints")
+        return metrics
+
+    def _score(self, model: PreTrainedModel) -> dict[str, float]:
+        return score_model(model, self.tokenizer, self.task, self.recipe.training.max_length)
