@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from kaprune_runtime.deployment import ModelConfig, read_config
+from kaprune_runtime.deployment import MODEL, ModelConfig, read_config, verify
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.session import CPU, input_names, run, session
+from kaprune_runtime.session import CPU, check_threads, input_names, run, session
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,10 @@ class LoadedModel:
             InputError: The deployment is damaged, or an argument does not fit it.
             KapruneError: ONNX Runtime failed.
         """
-        config = read_config(folder)
-        if not 1 <= sequence_length <= config.max_tokens:
-            raise InputError(
-                f"{folder} takes 1 to {config.max_tokens} tokens, not {sequence_length}; "
-                "change --sequence-length"
-            )
-        if batch_size < 1:
-            raise InputError(f"a batch of {batch_size} texts is impossible; give 1 or more")
+        config = check_fit(folder, sequence_length=sequence_length, batch_size=batch_size, threads=threads)
+        verify(folder, MODEL)
         start = time.perf_counter()
-        self._session = session(folder, threads=threads, provider=provider)
+        self._session = session(folder / MODEL, threads=threads, provider=provider)
         self.load_seconds = time.perf_counter() - start
         self._feeds = sample_inputs(self._session, config, batch_size, sequence_length)
         run(self._session, self._feeds)
@@ -65,6 +59,19 @@ class LoadedModel:
         start = time.perf_counter_ns()
         run(self._session, self._feeds)
         return time.perf_counter_ns() - start
+
+
+def check_fit(folder: Path, *, sequence_length: int, batch_size: int, threads: int) -> ModelConfig:
+    """Read the model's config.json and raise InputError unless it can be run as asked."""
+    config = read_config(folder)
+    if not 1 <= sequence_length <= config.max_tokens:
+        raise InputError(
+            f"{folder} takes 1 to {config.max_tokens} tokens, not {sequence_length}; change --sequence-length"
+        )
+    if batch_size < 1:
+        raise InputError(f"a batch of {batch_size} texts is impossible; give 1 or more")
+    check_threads(threads)
+    return config
 
 
 def measure(

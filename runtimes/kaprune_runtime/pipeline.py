@@ -1,6 +1,6 @@
 """Text in, label out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Classifier:
         *,
         max_length: int | None = None,
         batch_size: int = 32,
+        on_done: Callable[[int], object] | None = None,
     ) -> np.ndarray:
         """Compute the raw outputs; texts of like length share a batch.
 
@@ -64,6 +65,7 @@ class Classifier:
             pairs: Second texts, as many.
             max_length: Tokens to keep of each, special ones included; as many as the model takes when None.
             batch_size: Texts in one run.
+            on_done: Called after each run with the number of texts done.
 
         Returns:
             float32 [texts, labels], in the order of `texts`.
@@ -87,6 +89,8 @@ class Classifier:
                     f"{list(output.shape)}; export the model again"
                 )
             logits[batch] = output
+            if on_done is not None:
+                on_done(start + len(batch))
         return logits
 
     def _scores(self, logits: np.ndarray) -> np.ndarray:

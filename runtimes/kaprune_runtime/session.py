@@ -31,8 +31,7 @@ def session(
         path = path / MODEL
     elif not path.is_file():
         raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
-    if threads < 1:
-        raise InputError(f"{threads} threads cannot run anything; give 1 or more")
+    check_threads(threads)
     if provider not in (available := onnxruntime.get_available_providers()):
         raise InputError(f"this onnxruntime has no {provider}; choose from {', '.join(available)}")
 
@@ -46,6 +45,12 @@ def session(
     if provider not in loaded.get_providers():
         raise KapruneError(f"{provider} did not start on this machine; use {CPU}")
     return loaded
+
+
+def check_threads(threads: int) -> None:
+    """Raise InputError unless `threads` is at least 1 (ONNX Runtime takes 0 for all cores)."""
+    if threads < 1:
+        raise InputError(f"{threads} threads cannot run anything; give 1 or more")
 
 
 def input_names(loaded: onnxruntime.InferenceSession) -> list[str]:

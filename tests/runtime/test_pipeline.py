@@ -68,6 +68,12 @@ def test_the_cut_side_and_length_of_the_tokenizer_are_kept(copy, tiny):
     np.testing.assert_allclose(Classifier(copy).logits(TEXTS[3:4]), expected, atol=2e-5)
 
 
+def test_progress_ends_with_all_texts(tiny):
+    told = []
+    Classifier(tiny().folder).logits(TEXTS, batch_size=4, on_done=told.append)
+    assert told == [4, 6]
+
+
 def test_no_texts_give_no_logits(tiny):
     assert Classifier(tiny().folder).logits([]).shape == (0, 2)
 
