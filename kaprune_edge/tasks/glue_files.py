@@ -64,7 +64,9 @@ def load_glue_from_folder(name: str, folder: Path) -> Task:
     """
     layout = _LAYOUTS[name]
     train, evaluation = _find(name, layout, folder)
-    return GLUE[name].task(f"glue/{name}", _read(train, name, layout), _read(evaluation, name, layout))
+    usual = evaluation.name == layout.files[0][1]
+    title = f"glue/{name}" if usual else f"glue/{name} (evaluated on {evaluation.name})"
+    return GLUE[name].task(title, _read(train, name, layout), _read(evaluation, name, layout))
 
 
 def _find(name: str, layout: _Layout, folder: Path) -> tuple[Path, Path]:

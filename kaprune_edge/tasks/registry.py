@@ -9,6 +9,7 @@ from datasets import Dataset
 from kaprune_edge.tasks.demo import load_movie_reviews
 from kaprune_edge.tasks.glue import GLUE, load_glue_from_hub
 from kaprune_edge.tasks.glue_files import load_glue_from_folder
+from kaprune_edge.tasks.tables import load_tables
 from kaprune_edge.tasks.task import Task
 from kaprune_runtime.errors import InputError
 
@@ -43,6 +44,12 @@ def _load(spec: str) -> Task:
         if name not in GLUE:
             raise InputError(f"GLUE has no task '{name}'; its tasks are {', '.join(GLUE)}")
         return load_glue_from_folder(name, Path(folder).expanduser()) if folder else load_glue_from_hub(name)
+    kind, _, paths = spec.partition(":")
+    if kind in {"csv", "jsonl"}:
+        files = paths.split(",")
+        if len(files) != 2 or not all(files):
+            raise InputError(f"'{spec}' must name two files, {kind}:TRAIN,EVAL, whose paths hold no comma")
+        return load_tables(kind, *(Path(file).expanduser() for file in files))
     raise InputError(f"unknown task '{spec}'; use {_FORMS}")
 
 
