@@ -97,6 +97,13 @@ def load_classifier(
     return model
 
 
+def check_length(config: PretrainedConfig, max_length: int) -> None:
+    """Raise InputError if texts of `max_length` tokens have more positions than the model knows."""
+    after_padding = config.pad_token_id + 1 if config.model_type in ("roberta", "mpnet") else 0
+    if max_length > (positions := config.max_position_embeddings - after_padding):
+        raise InputError(f"the model takes {positions} tokens at most; lower --max-length from {max_length}")
+
+
 def set_dropout(config: PretrainedConfig, probability: float) -> None:
     """Replace every dropout probability of a configuration."""
     for name, value in config.to_dict().items():

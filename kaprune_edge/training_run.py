@@ -16,8 +16,11 @@ from kaprune_edge.encoder import encoder_weights
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.models import load_classifier
 from kaprune_edge.progress import Progress
-from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, save_recipe
+from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
 from kaprune_edge.tasks import Task, tokenize
+from kaprune_runtime.errors import InputError
+
+RECIPE = "recipe.yaml"
 
 
 @dataclass
@@ -30,6 +33,13 @@ class TrainingRun:
     folder: Path
     progress: Progress
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Keep the recipe in the folder; raise InputError if another one was begun there."""
+        kept = self.folder / RECIPE
+        if kept.exists() and make_recipe(type(self.recipe), kept, {}) != self.recipe:
+            raise InputError(f"{self.folder} was begun with other options; resume with those or delete it")
+        save_recipe(self.recipe, kept)
 
     def lessons(self, model: PreTrainedModel, training: Training, name: str) -> Lessons:
         """Prepare the training of a model; `name` tells its checkpoints apart."""
@@ -73,7 +83,6 @@ class TrainingRun:
         }
         student.save_pretrained(self.folder)
         self.tokenizer.save_pretrained(self.folder)
-        save_recipe(self.recipe, self.folder / "recipe.yaml")
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "checkpoints")
         return metrics

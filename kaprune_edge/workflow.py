@@ -1,6 +1,6 @@
 """The public verbs: what each command does, told in calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,15 @@ from transformers import set_seed
 
 from kaprune_edge.artifacts import check_resumable, resumable_folder
 from kaprune_edge.bench.accuracy import score_deployment
+from kaprune_edge.bench.benchmark import bench as compare
+from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.distillation.students import make_student, student_shape, uniform_layer_map
 from kaprune_edge.distillation.teaching import distill as teach
 from kaprune_edge.distillation.teaching import prune_while_distilling
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
-from kaprune_edge.models import load_classifier, load_tokenizer
+from kaprune_edge.export import Deployment, export_model
+from kaprune_edge.models import check_length, load_classifier, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe
@@ -53,6 +56,7 @@ def prune(
     set_seed(recipe.seed)
     tokenizer = load_tokenizer(recipe.model)
     student = load_classifier(recipe.model, task, fine_tuned=False, dropout=recipe.training.dropout)
+    check_length(student.config, recipe.training.max_length)
     pruner = Pruner(encoder_matrices(student), parse_pattern(recipe.pattern))
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True) if recipe.teacher else None
     with resumable_folder(output, resume=resume) as folder:
@@ -93,6 +97,7 @@ def distill(
     set_seed(recipe.seed)
     tokenizer = load_tokenizer(recipe.teacher)
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True)
+    check_length(teacher.config, recipe.training.max_length)
     shape = student_shape(recipe.student, teacher)
     student = make_student(teacher, shape, dropout=recipe.training.dropout)
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
@@ -129,6 +134,7 @@ def evaluate(
         metrics = score_deployment(Path(source), task, progress=watch, max_length=max_length, threads=threads)
     else:
         model = load_classifier(source, task, fine_tuned=True)
+        check_length(model.config, max_length)
         metrics = score_model(model, load_tokenizer(source), task, max_length, watch)
     return {
         "engine": "onnxruntime" if deployed else "pytorch",
@@ -136,3 +142,36 @@ def evaluate(
         "rows": len(task.evaluation),
         "metrics": metrics,
     }
+
+
+def export(
+    source: Path | str, output: Path, *, target: str = "x86-64", progress: Progress | None = None
+) -> Deployment:
+    """Export a run, a checkpoint or an ONNX file as a deployment; see `export_model`."""
+    return export_model(source, output, target=target, progress=progress)
+
+
+def bench(
+    deployments: Sequence[Path],
+    *,
+    baselines: Sequence[str] = (),
+    task_spec: str | None = None,
+    sequence_length: int = 128,
+    batch_size: int = 1,
+    threads: int = 1,
+    rounds: int = 20,
+    device: str = "local",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare deployments with baselines; see `kaprune_edge.bench.benchmark.bench`."""
+    return compare(
+        deployments,
+        baselines=baselines,
+        task=load_task(task_spec) if task_spec else None,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        threads=threads,
+        rounds=rounds,
+        device=device,
+        progress=progress,
+    )

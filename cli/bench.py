@@ -1,0 +1,56 @@
+"""kaprune-edge bench."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import OUT, print_json, progress
+
+
+def bench(
+    deployment: Annotated[list[Path], typer.Argument(help="Deployment folders.")],
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="tinybert-4l-312d, tinybert-6l-768d, dense, or a folder; :int8 after it quantizes. "
+            "May be given several times; speed refers to the first."
+        ),
+    ] = None,
+    task: options.Task = None,
+    sequence_length: Annotated[int, typer.Option(help="Tokens of each text.")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Texts in one run.")] = 1,
+    threads: options.Threads = 1,
+    rounds: Annotated[int, typer.Option(help="Turns of each model.")] = 20,
+    device: Annotated[str, typer.Option(help="Where to measure: local.")] = "local",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; - prints them.")
+    ] = None,
+) -> None:
+    """Measure latency, load time, memory, size and accuracy beside baselines, in turns.
+
+    Example: kaprune-edge bench deployment --baseline tinybert-4l-312d --baseline dense:int8
+    """
+    from kaprune_edge.bench.report import render
+    from kaprune_edge.workflow import bench as run
+
+    with progress() as watch:
+        result = run(
+            deployment,
+            baselines=baseline or [],
+            task_spec=task,
+            sequence_length=sequence_length,
+            batch_size=batch_size,
+            threads=threads,
+            rounds=rounds,
+            device=device,
+            progress=watch,
+        )
+    if json_file == Path("-"):
+        print_json(result.to_dict())
+        return
+    if json_file is not None:
+        json_file.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+    OUT.print(render(result))

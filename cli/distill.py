@@ -1,0 +1,60 @@
+"""kaprune-edge distill."""
+
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import OUT, percent, print_json, progress
+
+
+def distill(
+    teacher: Annotated[str | None, typer.Argument(help="Fine-tuned model: folder or hub id.")] = None,
+    output: options.Output = ...,  # type: ignore[assignment]
+    task: options.Task = None,
+    student: Annotated[
+        str | None,
+        typer.Option(
+            help="tinybert-4l-312d, tinybert-6l-768d, LAYERSxWIDTH, or equal:SPARSITY for as many encoder "
+            "weights as the teacher keeps at that sparsity [tinybert-4l-312d]."
+        ),
+    ] = None,
+    recipe: options.Recipe = None,
+    train_rows: options.TrainRows = None,
+    epochs: options.Epochs = None,
+    learning_rate: options.LearningRate = None,
+    batch_size: options.BatchSize = None,
+    max_length: options.MaxLength = None,
+    dropout: options.Dropout = None,
+    seed: options.Seed = None,
+    resume: options.Resume = False,
+    as_json: options.Json = False,
+) -> None:
+    """Distil a small dense student, the baseline that a sparse model has to beat.
+
+    Example: kaprune-edge distill run/teacher --task glue/sst2 --student tinybert-4l-312d -o tiny
+    """
+    from kaprune_edge.recipe import DistillRecipe, make_recipe
+    from kaprune_edge.workflow import distill as run
+
+    overrides = options.given(
+        teacher=teacher,
+        task=task,
+        student=student,
+        train_rows=train_rows,
+        training__epochs=epochs,
+        training__learning_rate=learning_rate,
+        training__batch_size=batch_size,
+        training__max_length=max_length,
+        training__dropout=dropout,
+        seed=seed,
+    )
+    with progress() as watch:
+        result = run(make_recipe(DistillRecipe, recipe, overrides), output, resume=resume, progress=watch)
+    if as_json:
+        print_json(dict(result.metrics))
+        return
+    metrics = result.metrics
+    OUT.print(f"{result.folder}: {metrics['encoder_weights']:,} encoder weights", highlight=False)
+    OUT.print(f"  student  {percent(metrics['metrics'])}", highlight=False)
+    OUT.print(f"  teacher  {percent(metrics['teacher_metrics'])}", highlight=False)

@@ -1,0 +1,33 @@
+"""kaprune-edge evaluate."""
+
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import OUT, percent, print_json, progress
+
+
+def evaluate(
+    source: Annotated[str, typer.Argument(help="Deployment, run or checkpoint folder.")],
+    task: Annotated[str, typer.Option(help="See `prune --help`.")],
+    max_length: Annotated[int, typer.Option(help="Tokens at which a text is cut off.")] = 128,
+    threads: options.Threads = 1,
+    as_json: options.Json = False,
+) -> None:
+    """Score a model on a task: a deployment on ONNX Runtime, a checkpoint on PyTorch.
+
+    Example: kaprune-edge evaluate deployment --task glue/sst2
+    """
+    from kaprune_edge.workflow import evaluate as run
+
+    with progress() as watch:
+        result = run(source, task, max_length=max_length, threads=threads, progress=watch)
+    if as_json:
+        print_json(result)
+        return
+    OUT.print(
+        f"{source} on {result['task']} ({result['rows']} rows, {result['engine']}): "
+        f"{percent(result['metrics'])}",
+        highlight=False,
+    )

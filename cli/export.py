@@ -1,0 +1,34 @@
+"""kaprune-edge export."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import OUT, print_json, progress
+
+
+def export(
+    source: Annotated[str, typer.Argument(help="Run or checkpoint folder, hub id, or ONNX file.")],
+    output: options.Output,
+    target: Annotated[str, typer.Option(help="x86-64, arm64 or portable.")] = "x86-64",
+    as_json: options.Json = False,
+) -> None:
+    """Export a model as one portable sparse ONNX file, checked against its source.
+
+    Example: kaprune-edge export run --target arm64 -o deployment
+    """
+    from kaprune_edge.workflow import export as run
+
+    with progress() as watch:
+        result = run(source, output, target=target, progress=watch)
+    if as_json:
+        print_json({**asdict(result), "folder": str(result.folder)})
+        return
+    OUT.print(
+        f"{result.folder}: {result.file_bytes / 1e6:.1f} MB, packed matrices {result.sparsity:.1%} sparse, "
+        f"logits within {result.parity_error:.1e} of the source",
+        highlight=False,
+    )
+    OUT.print(f"next: kaprune-edge bench {result.folder} --baseline tinybert-4l-312d", highlight=False)

@@ -1,0 +1,28 @@
+"""Options that several commands share, and the recipe that options make."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Task = Annotated[
+    str | None,
+    typer.Option(help="glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL or demo/movie-reviews."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")]
+Recipe = Annotated[Path | None, typer.Option(help="YAML file of what to do; options win over it.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
+TrainRows = Annotated[int | None, typer.Option(help="Train on a random subset of this many rows.")]
+Epochs = Annotated[float | None, typer.Option(help="Passes over the training rows.")]
+LearningRate = Annotated[float | None, typer.Option(help="Of AdamW.")]
+BatchSize = Annotated[int | None, typer.Option(help="Rows a training step.")]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens at which a text is cut off.")]
+Dropout = Annotated[float | None, typer.Option(help="Replaces the checkpoint's own.")]
+Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
+Threads = Annotated[int, typer.Option(help="Threads of ONNX Runtime.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Keep the options that were given; `__` in a name stands for the dot of a nested field."""
+    return {name.replace("__", "."): value for name, value in options.items() if value is not None}

@@ -1,0 +1,70 @@
+"""kaprune-edge prune."""
+
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import OUT, percent, print_json, progress
+
+
+def prune(
+    model: Annotated[str | None, typer.Argument(help="Pretrained encoder: hub id or folder.")] = None,
+    output: options.Output = ...,  # type: ignore[assignment]
+    task: options.Task = None,
+    sparsity: Annotated[float | None, typer.Option(help="Share of the weights to remove [0.95].")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="unstructured, RxC such as 4x1, or N:M such as 2:4 [unstructured].")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="Fine-tuned model; made first when not given.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cubic or linear [cubic].")] = None,
+    start: Annotated[str | None, typer.Option(help="Prune from pretrained or teacher weights.")] = None,
+    recipe: options.Recipe = None,
+    train_rows: options.TrainRows = None,
+    epochs: options.Epochs = None,
+    teacher_epochs: Annotated[float | None, typer.Option(help="Epochs of fine-tuning the teacher.")] = None,
+    learning_rate: options.LearningRate = None,
+    batch_size: options.BatchSize = None,
+    max_length: options.MaxLength = None,
+    dropout: options.Dropout = None,
+    seed: options.Seed = None,
+    resume: options.Resume = False,
+    as_json: options.Json = False,
+) -> None:
+    """Prune an encoder while distilling it from its fine-tuned self.
+
+    Example: kaprune-edge prune bert-base-uncased --task glue/sst2 --sparsity 0.95 --pattern 4x1 -o run
+    """
+    from kaprune_edge.recipe import PruneRecipe, make_recipe
+    from kaprune_edge.workflow import prune as run
+
+    overrides = options.given(
+        model=model,
+        task=task,
+        sparsity=sparsity,
+        pattern=pattern,
+        teacher=teacher,
+        schedule__course=schedule,
+        student_start=start,
+        train_rows=train_rows,
+        training__epochs=epochs,
+        teacher_training__epochs=teacher_epochs,
+        training__learning_rate=learning_rate,
+        training__batch_size=batch_size,
+        teacher_training__batch_size=batch_size,
+        training__max_length=max_length,
+        teacher_training__max_length=max_length,
+        training__dropout=dropout,
+        seed=seed,
+    )
+    with progress() as watch:
+        result = run(make_recipe(PruneRecipe, recipe, overrides), output, resume=resume, progress=watch)
+    if as_json:
+        print_json(dict(result.metrics))
+        return
+    metrics = result.metrics
+    kept = metrics["encoder_weights"] / metrics["teacher_encoder_weights"]
+    OUT.print(f"{result.folder}: {kept:.1%} of the encoder's weights kept", highlight=False)
+    OUT.print(f"  sparse   {percent(metrics['metrics'])}", highlight=False)
+    OUT.print(f"  teacher  {percent(metrics['teacher_metrics'])}", highlight=False)
+    OUT.print(f"next: kaprune-edge export {result.folder} --target x86-64 -o deployment", highlight=False)
