@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import torch
+from httpx2 import HTTPError
+from huggingface_hub import HfApi, snapshot_download
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -22,21 +24,43 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 
+def find_checkpoint(source: str) -> str:
+    """Find a checkpoint's folder; a hub id is fetched, or taken from the hub's cache when offline.
+
+    Raises:
+        InputError: There is no such folder, and no such model on the hub or in its cache.
+    """
+    if Path(source).is_dir():
+        return source
+    if Path(source).is_absolute() or source.startswith("."):
+        raise InputError(f"{source} is not a folder; name a Hugging Face checkpoint folder or a hub id")
+    try:
+        files = [file.rfilename for file in HfApi().model_info(source, timeout=5).siblings or ()]
+        weights = "*.safetensors" if any(name.endswith(".safetensors") for name in files) else "*.bin"
+        return snapshot_download(source, allow_patterns=["*.json", "*.txt", "*.model", weights])
+    except (OSError, ValueError, HTTPError):
+        pass
+    try:
+        return snapshot_download(source, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"'{source}' is neither a folder nor a model that the hub gave; check the name and the network"
+        ) from error
+
+
 def load_config(source: str) -> PretrainedConfig:
     """Read the configuration of a checkpoint folder or hub id.
 
     Raises:
         InputError: There is none, or its architecture is not supported.
     """
-    folder = Path(source)
-    if folder.exists() and not (folder / "config.json").is_file():
+    folder = Path(find_checkpoint(source))
+    if not (folder / "config.json").is_file():
         raise InputError(f"{source} holds no config.json; name a Hugging Face checkpoint folder")
     try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot load '{source}': no such folder, and no hub model could be fetched"
-        ) from error
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"config.json in {source} is damaged or of an unknown architecture") from error
     check_supported(config)
     return config
 
@@ -48,11 +72,11 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
         InputError: It is missing or damaged.
     """
     try:
-        return AutoTokenizer.from_pretrained(source)
+        return AutoTokenizer.from_pretrained(find_checkpoint(source))
+    except InputError:
+        raise
     except Exception as error:
-        raise InputError(
-            f"{source} holds no usable tokenizer; add tokenizer.json to the checkpoint"
-        ) from error
+        raise InputError(f"{source} holds no usable tokenizer; add tokenizer.json to it") from error
 
 
 def load_classifier(
@@ -88,7 +112,7 @@ def load_classifier(
         set_dropout(config, dropout)
     try:
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            source, config=config, dtype=torch.float32
+            find_checkpoint(source), config=config, dtype=torch.float32
         )
     except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
