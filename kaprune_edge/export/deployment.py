@@ -1,0 +1,128 @@
+"""Writes the deployment folder."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from kaprune_edge import artifacts
+from kaprune_edge.export import model_card
+from kaprune_edge.export.from_file import LARGEST_FILE
+from kaprune_edge.export.graph import size
+from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
+from kaprune_edge.export.parity import TOLERANCE, parity_error
+from kaprune_edge.export.passes import optimization
+from kaprune_edge.export.source import Source, open_source
+from kaprune_edge.export.targets import Target, find_target
+from kaprune_edge.progress import Progress, Silent
+from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL
+from kaprune_runtime.errors import InputError
+
+__all__ = ["Deployment", "export_model"]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A written deployment folder."""
+
+    folder: Path
+    file_bytes: int
+    """Size of model.onnx."""
+    sparsity: float
+    """Share of zeros in the packed matrices together; 0 where none is packed."""
+    parity_error: float
+    """Largest difference of a logit from the source."""
+
+
+def export_model(
+    source: Path | str, output: Path, *, target: str = "x86-64", progress: Progress | None = None
+) -> Deployment:
+    """Export a model as one portable sparse ONNX file, with all that is needed to run it.
+
+    Args:
+        source: Run or checkpoint folder, hub id, or ONNX file with config.json and tokenizer beside it.
+        output: Folder to make.
+        target: Where it is to run; see `TARGETS`.
+        progress: Watches.
+
+    Raises:
+        InputError: An argument is wrong, or the source is missing, damaged or not supported.
+        KapruneError: The exported model's logits differ from the source's, or the disk is full.
+    """
+    watch = progress or Silent()
+    place = find_target(target)
+    artifacts.check_new(output)
+    watch.start("export", 4)
+    opened = open_source(source)
+    watch.advance(1)
+    optimization()(opened.model)
+    watch.advance(2)
+    with artifacts.new_folder(output) as staging:
+        _write_model(opened, staging)
+        watch.advance(3)
+        error = parity_error(staging, staging / MODEL, opened.reference)
+        layers = layer_report(opened.model)
+        deployment = Deployment(output, (staging / MODEL).stat().st_size, _packed_sparsity(layers), error)
+        _write_card(opened, place, layers, deployment, staging)
+        artifacts.write_json(staging / MANIFEST, _manifest(opened, place, layers, error, staging))
+    watch.advance(4)
+    return deployment
+
+
+def _write_model(source: Source, folder: Path) -> None:
+    """Write what ONNX Runtime, Optimum and transformers.js load."""
+    weights = sum(map(size, source.model.graph.initializers.values()))
+    if weights > LARGEST_FILE:
+        raise InputError(f"{source.name} holds more than 2 GB of weights; that is not supported")
+    ir.save(source.model, folder / MODEL)
+    source.config.save_pretrained(folder)
+    source.tokenizer.save_pretrained(folder)
+
+
+def _packed_sparsity(layers: list[LayerReport]) -> float:
+    packed = [(layer.shape[0] * layer.shape[1], layer.sparsity) for layer in layers if layer.block]
+    return sum(size * sparsity for size, sparsity in packed) / max(1, sum(size for size, _ in packed))
+
+
+def _write_card(
+    source: Source, target: Target, layers: list[LayerReport], deployment: Deployment, folder: Path
+) -> None:
+    card = model_card.render(
+        title=deployment.folder.name,
+        source=source.name,
+        machine=target.machine,
+        file_bytes=deployment.file_bytes,
+        labels=list((source.config.id2label or {}).values()),
+        packed=sum(layer.block is not None for layer in layers),
+        sparsity=deployment.sparsity,
+        parity=deployment.parity_error,
+        metrics={name: value for name, value in source.metrics.items() if isinstance(value, int | float)},
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _manifest(
+    source: Source, target: Target, layers: list[LayerReport], error: float, folder: Path
+) -> dict[str, Any]:
+    """Describe every file in the folder, and what model.onnx holds."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "format_version": FORMAT_VERSION,
+        "kaprune_edge": version("kaprune-edge"),
+        "source": source.name,
+        "target": target.name,
+        "operators": dict(source.model.opset_imports),
+        "parity": {"largest_logit_difference": error, "tolerance": TOLERANCE},
+        "layers": [asdict(layer) for layer in layers],
+        "bytes": byte_report(source.model, folder / MODEL),
+        "metrics": source.metrics,
+        "files": {path.relative_to(folder).as_posix(): _record(path) for path in files},
+    }
+
+
+def _record(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -1,0 +1,94 @@
+"""ONNX files made by anyone, brought to the form that the passes expect."""
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from onnxscript import optimizer, version_converter
+
+from kaprune_edge.export import sparse_linear
+from kaprune_runtime.errors import InputError
+
+__all__ = ["LARGEST_FILE", "load_onnx"]
+
+LARGEST_FILE = 2**31 - 1
+"""Bytes that one ONNX file can hold without external data."""
+
+_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+_NOT_FLOAT32 = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
+
+
+def load_onnx(path: Path) -> ir.Model:
+    """Read a sequence classifier, convert its opset and fold its constants.
+
+    Args:
+        path: The file; external data lies beside it.
+
+    Raises:
+        InputError: It is missing, damaged, quantized, not float32, of fixed size, or no text classifier.
+    """
+    model = _read(path)
+    _check(model, path)
+    try:
+        version_converter.convert_version(model, sparse_linear.OPSET, fallback=True)
+        optimizer.optimize(model, input_size_limit=LARGEST_FILE, output_size_limit=LARGEST_FILE)
+    except Exception as error:
+        raise _refused(
+            path, f"cannot be brought to opset {sparse_linear.OPSET} ({_one_line(error)})"
+        ) from error
+    ClearMetadataAndDocStringPass()(model)
+    model.graph.outputs[0].name = "logits"
+    model.ir_version = 10
+    return model
+
+
+def _read(path: Path) -> ir.Model:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; name an ONNX file")
+    try:
+        onnx.checker.check_model(str(path))
+        model = onnx.load(path)
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged, cut short or lacks its external data ({_one_line(error)}); copy it again"
+        ) from error
+    if model.ByteSize() > LARGEST_FILE:
+        raise InputError(f"{path} holds more than 2 GB of weights; that is not supported")
+    return ir.serde.deserialize_model(model)
+
+
+def _check(model: ir.Model, path: Path) -> None:
+    """Refuse what the passes or the runtime cannot take."""
+    graph, operators = model.graph, {(node.domain, node.op_type) for node in model.graph.all_nodes()}
+    if any(domain == sparse_linear.DOMAIN for domain, _ in operators):
+        raise _refused(path, "was exported by kaprune-edge already")
+    if quantized := sorted(name for _, name in operators if _is_quantized(name)):
+        raise _refused(path, f"is quantized ({quantized[0]}); give the float32 model")
+    if any(value.dtype in _NOT_FLOAT32 for value in graph.initializers.values()):
+        raise _refused(path, "has weights that are not float32; export it in float32")
+    names = {value.name or "" for value in graph.inputs}
+    if not {"input_ids", "attention_mask"} <= names <= _INPUTS:
+        raise _refused(
+            path, f"takes {', '.join(sorted(names))}; a text encoder takes input_ids, attention_mask"
+        )
+    if any(value.dtype != ir.DataType.INT64 for value in graph.inputs):
+        raise _refused(path, "has inputs that are not int64; export it with int64 inputs")
+    if any(isinstance(size, int) for value in graph.inputs for size in value.shape or ()):
+        raise _refused(path, "has a fixed batch or length; export it with dynamic axes")
+    if len(graph.outputs) != 1 or (graph.outputs[0].shape is not None and graph.outputs[0].shape.rank() != 2):
+        raise _refused(path, "does not have one output of [batch, labels]; export a sequence classifier")
+
+
+def _is_quantized(op_type: str) -> bool:
+    return any(
+        mark in op_type for mark in ("QuantizeLinear", "QLinear", "Integer", "NBits", "QMoE", "QAttention")
+    )
+
+
+def _refused(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} {reason}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,140 @@
+"""PyTorch to dense ONNX, with dynamic batch and sequence length."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from kaprune_edge.encoder import check_supported
+from kaprune_edge.export.graph import add_initializer, constant, is_op
+from kaprune_edge.export.sparse_linear import OPSET
+from kaprune_runtime.errors import InputError
+
+__all__ = ["input_names", "to_onnx"]
+
+
+def to_onnx(model: PreTrainedModel) -> ir.Model:
+    """Export a sequence classifier, right for every length up to its position embeddings and every padding.
+
+    Initializers are named after the parameters; one that the graph holds transposed ends in ".T".
+
+    Args:
+        model: A supported encoder in float32; left as it was.
+
+    Returns:
+        Dense ONNX. Inputs int64 [batch_size, sequence_length], named as `input_names` says; output
+        `logits`, float32 [batch_size, labels].
+
+    Raises:
+        InputError: The architecture or the weights' type is not supported.
+    """
+    check_supported(model.config)
+    if model.dtype != torch.float32:
+        raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
+    names = input_names(model.config)
+    example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
+    with _exportable(model), warnings.catch_warnings(), _quiet("torch.onnx", "torch.export"):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Logits(model),
+            (),
+            kwargs=example,
+            dynamic_shapes={name: {0: "batch_size", 1: "sequence_length"} for name in names},
+            input_names=names,
+            output_names=["logits"],
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+        )
+    if program is None:
+        raise InputError("torch.onnx gave no program; check that torch and onnxscript fit together")
+    _name_after_parameters(program.model.graph)
+    program.optimize()
+    ClearMetadataAndDocStringPass()(program.model)
+    return program.model
+
+
+def input_names(config: PretrainedConfig) -> list[str]:
+    """Name the inputs of the exported model, as Optimum and transformers.js feed them."""
+    names = ["input_ids", "attention_mask"]
+    return [*names, "token_type_ids"] if getattr(config, "type_vocab_size", 0) > 1 else names
+
+
+class _Logits(nn.Module):
+    """The model with its attention mask made once, as what is added to the scores of every layer."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        masked = (1 - attention_mask.to(torch.float32))[:, None, None, :]
+        inputs = {"input_ids": input_ids, "attention_mask": masked * torch.finfo(torch.float32).min}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        logits: Tensor = self.model(**inputs).logits
+        return logits
+
+
+@contextlib.contextmanager
+def _exportable(model: PreTrainedModel) -> Iterator[None]:
+    """Put the model into evaluation mode and plain attention, and back."""
+    was_training, attention = model.training, model.config._attn_implementation
+    encoder: Any = model.base_model.encoder if model.config.model_type == "mpnet" else None
+    model.eval().set_attn_implementation("eager")
+    if encoder is not None:
+        encoder.relative_position_bucket = _bucket_lookup(encoder, model.config.max_position_embeddings)
+    try:
+        yield
+    finally:
+        if encoder is not None:
+            del encoder.relative_position_bucket
+        model.set_attn_implementation(attention)
+        model.train(was_training)
+
+
+def _bucket_lookup(encoder: Any, positions: int) -> Callable[..., Tensor]:
+    """Tabulate MPNet's buckets: its rounded logarithms differ between PyTorch and other engines."""
+    table = encoder.relative_position_bucket(torch.arange(1 - positions, positions))
+
+    def lookup(relative_position: Tensor, num_buckets: int) -> Tensor:
+        return table[relative_position + (positions - 1)]
+
+    return lookup
+
+
+def _name_after_parameters(graph: ir.Graph) -> None:
+    """Drop the wrapper's prefix, and give transposed weights in place of Transpose nodes."""
+    for weight in list(graph.initializers.values()):
+        weight.name = (weight.name or "").removeprefix("model.")
+        content = constant(weight)
+        transposes = [node for node in weight.consumers() if is_op(node, "Transpose")]
+        if content is not None and content.ndim == 2 and transposes:
+            transposed = add_initializer(graph, f"{weight.name}.T", content.T)
+            for node in transposes:
+                node.outputs[0].replace_all_uses_with(transposed)
+                graph.remove(node, safe=True)
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Silence loggers that speak of what is no concern of the user, such as torchvision's absence."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,57 @@
+"""The README.md of a deployment."""
+
+import jinja2
+
+__all__ = ["render"]
+
+_TEMPLATE = """\
+---
+library_name: onnx
+pipeline_tag: text-classification
+tags: [onnx, onnxruntime, pruned, sparse, kaprune-edge]
+---
+# {{ title }}
+
+A sequence classifier in one portable sparse ONNX file ({{ "%.1f" | format(file_bytes / 1e6) }} MB), exported
+by kaprune-edge from `{{ source }}` for {{ machine }}.
+
+| | |
+| --- | --- |
+| labels | {{ labels | join(", ") }} |
+| packed matrices | {{ packed }} |
+| weights removed from them | {{ "%.1f" | format(100 * sparsity) }} % |
+| largest difference of a logit from the source | {{ "%.1e" | format(parity) }} |
+{% for name, value in metrics.items() -%}
+| {{ name }} | {{ "%.4g" | format(value) }} |
+{% endfor %}
+## Use
+
+On any ONNX Runtime from 1.20, with `pip install onnxruntime tokenizers`:
+
+```python
+import numpy as np, onnxruntime
+from tokenizers import Tokenizer
+
+text = Tokenizer.from_file("tokenizer.json").encode("A fine film.")
+session = onnxruntime.InferenceSession("model.onnx")
+given = {"input_ids": text.ids, "attention_mask": text.attention_mask, "token_type_ids": text.type_ids}
+feeds = {node.name: np.array([given[node.name]], np.int64) for node in session.get_inputs()}
+(logits,) = session.run(None, feeds)
+```
+
+With Optimum: `ORTModelForSequenceClassification.from_pretrained(folder)`. With kaprune-edge-runtime:
+`kaprune_runtime.Classifier(folder)(["A fine film."])`.
+
+`kaprune.json` records the sparsity and block shape of every layer, where the bytes go, and the sha256
+of every file.
+"""
+
+
+def render(**facts: object) -> str:
+    """Write the card.
+
+    Args:
+        facts: title, source, machine, file_bytes, labels, packed, sparsity, parity, metrics.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(_TEMPLATE).render(**facts)

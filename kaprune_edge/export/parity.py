@@ -1,0 +1,92 @@
+"""Does an exported file answer as its source does?"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from kaprune_runtime.deployment import read_config
+from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.session import input_names, run, session
+from kaprune_runtime.tokenization import TextEncoder, pad
+
+__all__ = ["TOLERANCE", "Reference", "parity_error", "sample_inputs"]
+
+TOLERANCE = 1e-4
+"""Largest difference of any logit that an export may have."""
+
+Reference = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+"""Computes the source's logits, [batch, labels], from int64 inputs [batch, length]."""
+
+TEXTS = (
+    "Yes.",
+    "What a waste of time!",
+    "The plot is thin, but the two leads carry it with charm and a little mischief.",
+    "Shares of the company fell 4.2 % on Tuesday after it said that quarterly sales would miss forecasts.",
+    "Who wrote the novel on which this film, the third of the series, is (very) loosely based?",
+    "He said: “I didn't see it – nobody did.” Naïve? Perhaps; yet the café's owner, Zoë, agreed at 9:30 p.m.",
+    "The river rose for three days. On the fourth, the bridge at the mill gave way, and with it the only "
+    "road into the valley; the village was cut off until the army laid a pontoon, and the post came by boat.",
+)
+
+
+def sample_inputs(folder: Path, names: Collection[str]) -> list[dict[str, np.ndarray]]:
+    """Make batches of real text: single rows of many lengths, then padded rows, single and paired.
+
+    Args:
+        folder: Holds config.json and the tokenizer, which it proves usable.
+        names: The model's inputs.
+
+    Returns:
+        int64 [batch, length] for each name, a batch an element.
+
+    Raises:
+        InputError: The tokenizer is damaged, or knows tokens that the model does not.
+    """
+    config = read_config(folder)
+    encoder = TextEncoder(folder, config.max_tokens)
+    longest = " ".join(TEXTS * (1 + config.max_tokens // 100))
+    lengths = sorted({1, 2, 3, 5, 8, 16, 31, 64, 128, config.max_tokens})
+    batches = []
+    for length in (length for length in lengths if length <= config.max_tokens):
+        (row,) = encoder.encode([longest], None, None)
+        row.truncate(length)
+        batches.append([row])
+    batches.append(encoder.encode(TEXTS, None, None))
+    batches.append(encoder.encode(TEXTS, TEXTS[::-1], None))
+    batches.append([*batches[-3], *batches[0], *batches[4]])
+    feeds = [pad(batch, names, config.pad_id) for batch in batches]
+    largest = max(int(feed["input_ids"].max()) for feed in feeds)
+    if largest >= config.vocabulary_size:
+        raise InputError(
+            f"the tokenizer knows token {largest} but the model has {config.vocabulary_size}; "
+            "put the model's own tokenizer beside it"
+        )
+    return feeds
+
+
+def parity_error(folder: Path, model: Path, reference: Reference) -> float:
+    """Compare a file with its source on `sample_inputs`.
+
+    Args:
+        folder: Holds config.json and the tokenizer.
+        model: The ONNX file, run as any ONNX Runtime would, without our operator library.
+        reference: The source.
+
+    Returns:
+        Largest absolute difference of a logit.
+
+    Raises:
+        KapruneError: It exceeds `TOLERANCE`.
+    """
+    loaded = session(model)
+    worst = 0.0
+    for feeds in sample_inputs(folder, input_names(loaded)):
+        difference = np.abs(run(loaded, feeds) - reference(feeds)).max()
+        worst = max(worst, float(np.nan_to_num(difference, nan=np.inf)))
+    if worst > TOLERANCE:
+        raise KapruneError(
+            f"the exported model's logits differ from the source's by {worst:.2g}, more than "
+            f"{TOLERANCE:g}; nothing was written, please report this checkpoint's architecture and sizes"
+        )
+    return worst

@@ -1,0 +1,106 @@
+"""Linear layers with pruned weights become `SparseLinear`."""
+
+from collections import defaultdict
+
+import numpy as np
+import onnx_ir as ir
+
+from kaprune_edge.export import sparse_linear
+from kaprune_edge.export.graph import add_initializer, is_op, only_consumer
+from kaprune_edge.export.linear import Linear, find_linears
+from kaprune_edge.sparsity.packing import BlockSparseRows, pack, packed_bytes
+
+__all__ = ["PackSparseLinear"]
+
+BLOCKS = ((1, 1), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1))
+"""Block shapes to choose from; of those that take the same bytes, the first."""
+LARGEST_SHARE = 0.9
+"""A matrix stays dense unless its packed form takes at most this share of its bytes."""
+
+
+class PackSparseLinear(ir.passes.InPlacePass):
+    """Replaces each linear layer that is smaller packed by one `SparseLinear` node.
+
+    - A bias, and a Gelu (not its approximation) that alone reads the layer, join the node.
+    - Each matrix gets the block shape, of `BLOCKS`, that takes the fewest bytes.
+    - The outputs are the same, up to the rounding of sums.
+    - No dense copy of a packed matrix stays; one that is also used otherwise is left dense.
+    - A matrix that several layers share is packed once.
+    - The input's last dimension is recorded, so that ONNX Runtime can fold the operator's function.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Pack, and add the function that defines the operator."""
+        sharing: dict[ir.Value, list[Linear]] = defaultdict(list)
+        for layer in find_linears(model.graph):
+            sharing[layer.weight].append(layer)
+        packed = [
+            (layers, rows)
+            for weight, layers in sharing.items()
+            if _is_free(weight, layers) and (rows := _pack(layers[0].matrix)) is not None
+        ]
+        for layers, rows in packed:
+            _replace(model.graph, layers, rows)
+        if packed:
+            function = sparse_linear.function()
+            model.functions[function.identifier()] = function
+            model.opset_imports[sparse_linear.DOMAIN] = sparse_linear.VERSION
+        return ir.passes.PassResult(model, modified=bool(packed))
+
+
+def _is_free(weight: ir.Value, layers: list[Linear]) -> bool:
+    """Whether these layers, all in the same orientation, are the only readers of their weight."""
+    alone = len(tuple(weight.uses())) == len(layers) and not weight.is_graph_output()
+    ranked = all(layer.x.shape is not None for layer in layers)
+    return alone and ranked and len({layer.transposed for layer in layers}) == 1
+
+
+def _pack(matrix: np.ndarray) -> BlockSparseRows | None:
+    """Pack in the best block shape, None where the matrix better stays dense."""
+    height, width = matrix.shape
+    dividing = [block for block in BLOCKS if height % block[0] == 0 and width % block[1] == 0]
+    best = min(dividing, key=lambda block: packed_bytes(matrix, block))
+    return pack(matrix, best) if packed_bytes(matrix, best) <= LARGEST_SHARE * matrix.nbytes else None
+
+
+def _replace(graph: ir.Graph, layers: list[Linear], rows: BlockSparseRows) -> None:
+    name = layers[0].name
+    arrays = [
+        add_initializer(graph, f"{name}.values", rows.values),
+        add_initializer(graph, f"{name}.crow_indices", rows.crow_indices),
+        add_initializer(graph, f"{name}.col_indices", rows.col_indices),
+    ]
+    for layer in layers:
+        nodes, activation = _with_activation(layer)
+        node = ir.Node(
+            sparse_linear.DOMAIN,
+            sparse_linear.OP_TYPE,
+            [_sized(layer.x, rows.shape[1]), *arrays, None, _bias(graph, layer)],
+            sparse_linear.attributes(rows, activation),
+            name=name,
+        )
+        ir.convenience.replace_nodes_and_values(
+            graph, nodes[-1], nodes, [node], nodes[-1].outputs, node.outputs
+        )
+    del graph.initializers[layers[0].weight.name or ""]
+
+
+def _with_activation(layer: Linear) -> tuple[list[ir.Node], str]:
+    gelu = only_consumer(layer.y)
+    if gelu is None or not is_op(gelu, "Gelu") or gelu.attributes.get_string("approximate", "none") != "none":
+        return [*layer.nodes], "none"
+    return [*layer.nodes, gelu], "gelu"
+
+
+def _sized(x: ir.Value, width: int) -> ir.Value:
+    """Record a value's last dimension."""
+    x.shape = ir.Shape([*tuple(x.shape or ())[:-1], width])
+    return x
+
+
+def _bias(graph: ir.Graph, layer: Linear) -> ir.Value:
+    """Give the bias as [N], zeros where there is none: a function that is inlined cannot miss an input."""
+    bias = layer.bias
+    if bias is not None and bias.is_initializer() and bias.shape == layer.flat_bias.shape:
+        return bias
+    return add_initializer(graph, f"{layer.name}.bias", layer.flat_bias)

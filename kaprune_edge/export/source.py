@@ -1,0 +1,113 @@
+"""What can be exported: a run, a Hugging Face checkpoint, an ONNX file; each with its tokenizer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from kaprune_edge.export.from_file import load_onnx
+from kaprune_edge.export.from_torch import to_onnx
+from kaprune_edge.export.parity import Reference
+from kaprune_edge.models import load_config, load_tokenizer
+from kaprune_runtime.deployment import MODEL
+from kaprune_runtime.errors import InputError
+from kaprune_runtime.session import run, session
+
+__all__ = ["Source", "open_source"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A dense model, what belongs to it, and how it answers."""
+
+    name: str
+    model: ir.Model
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    reference: Reference
+    metrics: Mapping[str, Any]
+    """Of the run, if it is one and has them."""
+
+
+def open_source(source: Path | str) -> Source:
+    """Load what is to be exported.
+
+    Args:
+        source: Run or checkpoint folder, hub id, ONNX file, or a folder that holds `model.onnx`.
+            config.json and tokenizer of an ONNX file lie beside it or one folder up.
+
+    Raises:
+        InputError: Something is missing, damaged or not supported.
+    """
+    path = Path(source)
+    if path.suffix == ".onnx":
+        return _from_file(path)
+    if (path / MODEL).is_file() and not list(path.glob("*.safetensors")):
+        return _from_file(path / MODEL)
+    return _from_checkpoint(str(source))
+
+
+def _from_checkpoint(source: str) -> Source:
+    config, tokenizer = load_config(source), load_tokenizer(source)
+    model = _load_model(source, config)
+    metrics = Path(source) / "metrics.json"
+    return Source(
+        name=Path(source).name,
+        model=to_onnx(model),
+        config=config,
+        tokenizer=tokenizer,
+        reference=lambda feeds: _run_torch(model, feeds),
+        metrics=json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+    )
+
+
+def _load_model(source: str, config: PretrainedConfig) -> PreTrainedModel:
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            source, config=config, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the weights in {source} are missing or damaged; fetch the checkpoint again"
+        ) from error
+    if missing := sorted(report["missing_keys"]):
+        raise InputError(
+            f"{source} lacks {missing[0]}; give a checkpoint fine-tuned as a sequence classifier"
+        )
+    return model.eval()
+
+
+def _run_torch(model: PreTrainedModel, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+    with torch.inference_mode():
+        logits = model(**{name: torch.from_numpy(array) for name, array in feeds.items()}).logits
+    return logits.numpy()
+
+
+def _from_file(path: Path) -> Source:
+    model = load_onnx(path)
+    home = next(
+        (folder for folder in path.absolute().parents[:2] if (folder / "config.json").is_file()), None
+    )
+    if home is None:
+        raise InputError(f"no config.json beside {path}; put the model's config.json and tokenizer there")
+    dense = session(path)
+    return Source(
+        name=path.name,
+        model=model,
+        config=load_config(str(home)),
+        tokenizer=load_tokenizer(str(home)),
+        reference=lambda feeds: run(dense, feeds),
+        metrics={},
+    )
