@@ -33,18 +33,17 @@ class Pruner:
         self._matrices = matrices
         self._pattern = pattern
         self._criterion = criterion
-        self._masks = {name: pattern.mask(criterion(weight), 0) for name, weight in matrices.items()}
+        self._masks: dict[str, Tensor] = {}
+        self._draw(0)
 
     @property
     def sparsity(self) -> float:
         """Share of the weights that the masks remove."""
-        kept = sum(int(mask.count_nonzero()) for mask in self._masks.values())
-        return 1 - kept / sum(mask.numel() for mask in self._masks.values())
+        return self._sparsity
 
     def prune(self, sparsity: float) -> None:
         """Draw every matrix's mask at this sparsity, and apply it."""
-        for name, weight in self._matrices.items():
-            self._masks[name] = self._pattern.mask(self._criterion(weight), sparsity)
+        self._draw(sparsity)
         self.apply()
 
     @torch.no_grad()
@@ -55,8 +54,22 @@ class Pruner:
 
     def save(self, path: Path) -> None:
         """Write the masks."""
-        save_file(self._masks, path)
+        save_file({name: mask.bool() for name, mask in self._masks.items()}, path)
 
     def load(self, path: Path) -> None:
         """Read the masks that `save` wrote."""
-        self._masks = load_file(path)
+        self._keep(load_file(path))
+
+    def _draw(self, sparsity: float) -> None:
+        self._keep(
+            {
+                name: self._pattern.mask(self._criterion(weight), sparsity)
+                for name, weight in self._matrices.items()
+            }
+        )
+
+    def _keep(self, masks: Mapping[str, Tensor]) -> None:
+        """Hold masks in the weights' own type: multiplying by bool costs PyTorch several hundred times as much."""
+        self._masks = {name: masks[name].to(weight.dtype) for name, weight in self._matrices.items()}
+        kept = sum(int(mask.count_nonzero()) for mask in masks.values())
+        self._sparsity = 1 - kept / sum(mask.numel() for mask in masks.values())
