@@ -1,0 +1,101 @@
+"""What deployments are compared with: TinyBERT, the dense original, or any model of the user's."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+
+import onnx_ir as ir
+from filelock import FileLock
+from transformers import AutoModelForSequenceClassification, BertConfig, PretrainedConfig
+
+from kaprune_edge.artifacts import new_folder
+from kaprune_edge.assets import cache_folder
+from kaprune_edge.bench.comparison import Entrant
+from kaprune_edge.export import export_model, to_onnx
+from kaprune_edge.export.passes import optimization
+from kaprune_edge.export.quantize import dynamic_int8
+from kaprune_edge.models import load_config
+from kaprune_runtime.deployment import CONFIG, MANIFEST, MODEL
+from kaprune_runtime.errors import InputError
+
+
+def _tinybert(layers: int, width: int, intermediate: int) -> BertConfig:
+    """Shape a TinyBERT (Jiao et al., Findings of EMNLP 2020, section 4.2)."""
+    return BertConfig(
+        vocab_size=30522,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=12,
+        intermediate_size=intermediate,
+    )
+
+
+SHAPES: dict[str, Callable[[Path], PretrainedConfig]] = {
+    "tinybert-4l-312d": lambda _: _tinybert(4, 312, 1200),
+    "tinybert-6l-768d": lambda _: _tinybert(6, 768, 3072),
+    "dense": lambda deployment: load_config(str(deployment)),
+}
+"""Name -> config of the model, given the first deployment."""
+
+
+def make_baseline(spec: str, deployment: Path, scratch: Path) -> Entrant:
+    """Find or make the model that a baseline names.
+
+    Args:
+        spec: A name in `SHAPES` (random weights, for size and latency alone), or a folder: a deployment, or
+            a checkpoint, which is exported first. `:int8` after either quantizes it with ONNX Runtime.
+        deployment: The one whose architecture `dense` takes.
+        scratch: Empty folder that outlives the comparison, for models that are made for it alone.
+
+    Raises:
+        InputError: The name is unknown, or the folder holds no model.
+    """
+    name = spec.removesuffix(":int8")
+    if name in SHAPES:
+        return Entrant(spec, _cached(SHAPES[name](deployment), quantized=name != spec), random_weights=True)
+    folder = Path(name)
+    if not (folder / CONFIG).is_file():
+        raise InputError(
+            f"unknown baseline '{spec}'; use {', '.join(SHAPES)} or the folder of a deployment or checkpoint "
+            "(:int8 after either quantizes it)"
+        )
+    if not (folder / MODEL).is_file():
+        folder = export_model(name, Path(mkdtemp(dir=scratch)) / "exported").folder
+    if name != spec:
+        folder = _quantize(folder, Path(mkdtemp(dir=scratch)))
+    return Entrant(spec, folder)
+
+
+def _cached(config: PretrainedConfig, *, quantized: bool) -> Path:
+    """Make a model with random weights, or find the one made before by the same packages."""
+    content = config.to_dict() | {
+        "quantized": quantized,
+        "versions": [version(package) for package in ("kaprune-edge", "onnxruntime", "torch")],
+    }
+    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    folder = cache_folder() / "baselines" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{key}.lock")):
+        if not folder.exists():
+            with new_folder(folder) as staging:
+                if quantized:
+                    _quantize(_cached(config, quantized=False), staging)
+                else:
+                    model = to_onnx(AutoModelForSequenceClassification.from_config(config))
+                    optimization()(model)
+                    ir.save(model, staging / MODEL)
+                    config.save_pretrained(staging)
+    return folder
+
+
+def _quantize(source: Path, folder: Path) -> Path:
+    """Write the int8 twin of a deployment, with the small files that run it."""
+    dynamic_int8(source / MODEL, folder / MODEL)
+    for path in source.iterdir():
+        if path.suffix in (".json", ".txt") and path.name != MANIFEST:
+            shutil.copy(path, folder)
+    return folder

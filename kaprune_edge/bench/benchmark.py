@@ -1,0 +1,148 @@
+"""The comparison itself."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import onnxruntime
+
+from kaprune_edge.bench.accuracy import check_labels, score_deployment
+from kaprune_edge.bench.baselines import make_baseline
+from kaprune_edge.bench.comparison import Comparison, Entrant, Row, Workload
+from kaprune_edge.bench.devices import find_device
+from kaprune_edge.bench.turns import time_in_turns
+from kaprune_edge.progress import Progress, Silent
+from kaprune_edge.tasks import Task
+from kaprune_runtime.deployment import MODEL, read_config, verify
+from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.latency import check_fit
+from kaprune_runtime.session import CPU
+
+_ELSEWHERE = {"AzureExecutionProvider": "it sends the work to a remote service"}
+
+
+def bench(
+    deployments: Sequence[Path],
+    *,
+    baselines: Sequence[str] = (),
+    task: Task | None = None,
+    sequence_length: int = 128,
+    batch_size: int = 1,
+    threads: int = 1,
+    rounds: int = 20,
+    runs: int = 5,
+    device: str = "local",
+    providers: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare deployments with baselines: latency, load time, memory, size and, given a task, accuracy.
+
+    Args:
+        deployments: Deployment folders, at least one.
+        baselines: What to compare with (see `make_baseline`). Speedups refer to the first, or to the first
+            deployment where there is none.
+        task: Judge every model that has trained weights on its evaluation rows.
+        sequence_length: Tokens of each text.
+        batch_size: Texts in one run.
+        threads: Threads of one run.
+        rounds: Turns of each model.
+        runs: Timed runs in a turn.
+        device: Where to time, a name in `DEVICES`.
+        providers: ONNX Runtime execution providers; when None, the CPU's and whichever others of this
+            onnxruntime compute on this machine and take the models.
+        progress: Told of every stage.
+
+    Raises:
+        InputError: An argument, a deployment or a baseline is unusable.
+        KapruneError: A model failed to run, or the process that ran it died.
+    """
+    watch = progress or Silent()
+    start = find_device(device)
+    workload = Workload(sequence_length, batch_size, threads, rounds, runs)
+    _check(deployments, workload)
+    with TemporaryDirectory(prefix="kaprune-bench-") as scratch:
+        entrants = [Entrant(str(folder), folder) for folder in deployments]
+        watch.start("preparing baselines", len(baselines))
+        for done, spec in enumerate(baselines, 1):
+            entrants.append(make_baseline(spec, deployments[0], Path(scratch)))
+            watch.advance(done)
+        if task is not None:
+            _check_labels(entrants, task)
+        reference = len(deployments) if baselines else 0
+        chosen, notes = _local_providers() if providers is None else (list(providers), [])
+        rows: list[Row] = []
+        for provider in chosen:
+            watch.start(f"timing on {provider}", rounds)
+            starts = [partial(start, entrant.folder, _options(workload, provider)) for entrant in entrants]
+            try:
+                timings, machine = time_in_turns(
+                    starts, reference=reference, workload=workload, progress=watch
+                )
+            except KapruneError as error:
+                if provider == CPU or providers is not None:
+                    raise
+                notes.append(f"{provider} is left out: {error}")
+                continue
+            for entrant, timing in zip(entrants, timings, strict=True):
+                metrics = _score(entrant, task, threads, provider, watch)
+                size = (entrant.folder / MODEL).stat().st_size
+                rows.append(Row(entrant.name, provider, entrant.random_weights, timing, size, metrics))
+    return Comparison(
+        rows=tuple(rows),
+        reference=entrants[reference].name,
+        task=task.name if task else None,
+        workload=workload,
+        machine=machine,
+        notes=tuple(notes),
+    )
+
+
+def _check(deployments: Sequence[Path], workload: Workload) -> None:
+    """Refuse what cannot work before any work is done."""
+    if not deployments:
+        raise InputError("there is nothing to compare; name a deployment folder")
+    if workload.rounds < 1 or workload.runs < 1:
+        raise InputError(
+            f"{workload.rounds} rounds of {workload.runs} runs measure nothing; give 1 or more of both"
+        )
+    for folder in deployments:
+        verify(folder, MODEL)
+        check_fit(
+            folder,
+            sequence_length=workload.sequence_length,
+            batch_size=workload.batch_size,
+            threads=workload.threads,
+        )
+
+
+def _check_labels(entrants: Sequence[Entrant], task: Task) -> None:
+    for entrant in entrants:
+        if not entrant.random_weights:
+            check_labels(entrant.folder, read_config(entrant.folder), task)
+
+
+def _options(workload: Workload, provider: str) -> list[str]:
+    """Spell the workload for `python -m kaprune_runtime worker`."""
+    return [
+        f"--sequence-length={workload.sequence_length}",
+        f"--batch-size={workload.batch_size}",
+        f"--threads={workload.threads}",
+        f"--provider={provider}",
+    ]
+
+
+def _local_providers() -> tuple[list[str], list[str]]:
+    """List the providers that compute on this machine, the CPU's first, and why others are left out."""
+    available = [name for name in onnxruntime.get_available_providers() if name != CPU]
+    notes = [f"{name} is left out: {_ELSEWHERE[name]}" for name in available if name in _ELSEWHERE]
+    return [CPU, *(name for name in available if name not in _ELSEWHERE)], notes
+
+
+def _score(
+    entrant: Entrant, task: Task | None, threads: int, provider: str, watch: Progress
+) -> dict[str, float] | None:
+    if task is None or entrant.random_weights:
+        return None
+    watch.start(f"scoring {entrant.name}", len(task.evaluation))
+    return score_deployment(entrant.folder, task, threads=threads, provider=provider, progress=watch)

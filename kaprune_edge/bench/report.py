@@ -1,0 +1,81 @@
+"""A comparison as a table for people."""
+
+from collections.abc import Callable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kaprune_edge.bench.comparison import Comparison, Row
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """Draw one row a model and, below, what the columns mean and what the figures were taken on."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("model", overflow="fold", min_width=15)
+    columns = _columns(comparison)
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in comparison.rows:
+        name = f"{row.name} *" if row.random_weights else row.name
+        table.add_row(Text(name), *(cell(row) for cell in columns.values()))
+    return Group(table, Text(_legend(comparison)))
+
+
+def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
+    """Head each column with its name and unit, and say how its cells are filled."""
+    columns: dict[str, Callable[[Row], str]] = {}
+    if len({row.provider for row in comparison.rows}) > 1:
+        columns["provider"] = lambda row: row.provider.removesuffix("ExecutionProvider")
+    headline = next((next(iter(row.metrics)) for row in comparison.rows if row.metrics), None)
+    if headline is not None:
+        unit = "%" if headline in ("accuracy", "f1") else "x 100"
+        columns[f"{headline}\n{unit}"] = lambda row: (
+            f"{row.metrics[headline]:.1%}"[:-1] if row.metrics else "-"
+        )
+    return columns | {
+        "median\nms": lambda row: _digits(row.timing.median_ms),
+        "p90\nms": lambda row: _digits(row.timing.p90_ms),
+        "p99\nms": lambda row: _digits(row.timing.p99_ms),
+        "speed\ntimes": _speed,
+        "load\ns": lambda row: f"{row.timing.load_seconds:.2f}",
+        "RAM\nMB": lambda row: f"{row.timing.peak_memory_bytes / 1e6:.0f}",
+        "file\nMB": lambda row: _digits(row.file_bytes / 1e6),
+    }
+
+
+def _speed(row: Row) -> str:
+    low, high = row.timing.speedup_range
+    return f"{_digits(row.timing.speedup)} ±{(high - low) / 2 / row.timing.speedup:.0%}"
+
+
+def _digits(value: float) -> str:
+    """Write three digits that count, and as many as there are before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def _legend(comparison: Comparison) -> str:
+    load, machine = comparison.workload, comparison.machine
+    lines = [
+        f"Each run: {_count(load.batch_size, 'text')} of {_count(load.sequence_length, 'token')}, "
+        f"{_count(load.threads, 'thread')}. Every model, in a process of its own, had "
+        f"{_count(load.rounds, 'turn')} of {_count(load.runs, 'run')}.",
+        "median, p90, p99: half, 90 % and 99 % of the runs took no longer.",
+        f"speed: times as fast as {comparison.reference}, ± half the interquartile range over the turns.",
+        "load: making the session; RAM: peak of the process, Python included; file: model.onnx.",
+    ]
+    if comparison.task is not None:
+        lines.append(f"Judged on {comparison.task}.")
+    if any(row.random_weights for row in comparison.rows):
+        lines.append("* random weights: for latency, memory and size only.")
+    features = f" ({', '.join(machine.features)})" if machine.features else ""
+    lines.append(
+        f"{machine.processor}{features}, {_count(machine.cores, 'core')}, "
+        f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, Python {machine.python}."
+    )
+    return "\n".join([*lines, *comparison.notes])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
