@@ -107,7 +107,8 @@ def _stream(client: PyPIClient, link: Link, target: Path) -> None:
         disable=not console.is_terminal,
     )
     with progress, client.get_stream(link.url_without_fragment) as response, target.open("wb") as file:
-        response.raise_for_status()
+        if not response.is_success:
+            raise httpx2.HTTPError(f"{response.status_code} {response.reason_phrase}")
         size = int(response.headers.get("Content-Length", 0)) or None
         bar = progress.add_task(f"Fetching {link.filename}", total=size)
         for chunk in response.iter_bytes():

@@ -6,9 +6,8 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from datasets import Dataset
 
 from kaprune_edge.tasks.files import read_text
 from kaprune_edge.tasks.task import Task, class_ids, rows
@@ -25,7 +24,38 @@ TEXT_COLUMNS = (
 )
 """Column names that are taken for text; the first of these that a file has."""
 
-_Row = tuple[int, Mapping[str, str]]
+_Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The rows of a file, by line number."""
+
+    path: Path
+    rows: dict[int, _Row]
+
+    def column(self, name: str) -> list[str]:
+        for line, row in self.rows.items():
+            if name not in row:
+                raise InputError(f"line {line} of {self.path} has no '{name}'; every row needs one")
+        return [row[name] for row in self.rows.values()]
+
+    def labels(self) -> list[str]:
+        labels = [label.strip() for label in self.column("label")]
+        for line, label in zip(self.rows, labels, strict=True):
+            if not label:
+                raise InputError(f"line {line} of {self.path} has no label; label it or leave it out")
+        return labels
+
+    def text_columns(self) -> tuple[str, ...]:
+        if not self.rows:
+            raise InputError(f"{self.path} has no rows; give a file with labelled rows")
+        names = next(iter(self.rows.values())).keys()
+        for columns in TEXT_COLUMNS:
+            if names >= set(columns):
+                return columns
+        known = ", ".join("+".join(columns) for columns in TEXT_COLUMNS)
+        raise InputError(f"{self.path} has no text column; name it (or the two of a pair) as one of {known}")
 
 
 def load_tables(kind: str, train: Path, evaluation: Path) -> Task:
@@ -40,38 +70,30 @@ def load_tables(kind: str, train: Path, evaluation: Path) -> Task:
         evaluation: The rows to be judged on, same columns.
 
     Raises:
-        InputError: A file is missing, malformed, lacks a column, or has a label that training rows lack.
+        InputError: A file is missing or malformed, lacks a column, or has a label that training rows lack.
     """
     read = {"csv": _read_csv, "jsonl": _read_jsonl}[kind]
-    train_rows, evaluation_rows = list(read(train)), list(read(evaluation))
-    text_columns = _text_columns(train_rows, train)
-    train_labels, evaluation_labels = (
-        _column(train_rows, "label", train),
-        _column(evaluation_rows, "label", evaluation),
-    )
-    label_names = _label_names(train_labels, evaluation_labels)
-    if not label_names:
-        metrics: tuple[str, ...] = ("pearson", "spearman")
-    else:
-        metrics = ("accuracy", "f1") if len(label_names) == 2 else ("accuracy",)
-
-    def table(table_rows: list[_Row], labels: list[str], path: Path) -> Dataset:
-        texts = {column: _column(table_rows, column, path) for column in text_columns}
-        return rows(
-            texts, class_ids(labels, label_names, str(path)) if label_names else [float(x) for x in labels]
-        )
-
+    tables = [_Table(path, dict(read(path))) for path in (train, evaluation)]
+    text_columns = tables[0].text_columns()
+    texts = [{column: table.column(column) for column in text_columns} for table in tables]
+    labels = [table.labels() for table in tables]
+    label_names = _label_names(*labels)
+    targets = [
+        class_ids(column, label_names, str(table.path)) if label_names else [float(label) for label in column]
+        for column, table in zip(labels, tables, strict=True)
+    ]
+    metrics = ("accuracy",) if label_names else ("pearson", "spearman")
     return Task(
         name=f"{kind}:{train.name},{evaluation.name}",
         text_columns=text_columns,
         label_names=label_names,
-        train=table(train_rows, train_labels, train),
-        evaluation=table(evaluation_rows, evaluation_labels, evaluation),
-        metrics=metrics,
+        train=rows(texts[0], targets[0]),
+        evaluation=rows(texts[1], targets[1]),
+        metrics=(*metrics, "f1") if len(label_names) == 2 else metrics,
     )
 
 
-def _read_csv(path: Path) -> Iterator[_Row]:
+def _read_csv(path: Path) -> Iterator[tuple[int, _Row]]:
     lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         header = next(lines)
@@ -88,12 +110,12 @@ def _read_csv(path: Path) -> Iterator[_Row]:
         raise InputError(f"line {lines.line_num} of {path} is not CSV ({error}); mend its quotes") from error
 
 
-def _read_jsonl(path: Path) -> Iterator[_Row]:
+def _read_jsonl(path: Path) -> Iterator[tuple[int, _Row]]:
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=lambda _: None)
         except json.JSONDecodeError as error:
             raise InputError(
                 f"line {number} of {path} is not JSON ({error.msg}); give an object a line"
@@ -101,38 +123,27 @@ def _read_jsonl(path: Path) -> Iterator[_Row]:
         if not isinstance(row, dict):
             raise InputError(f"line {number} of {path} is no JSON object; give an object a line")
         scalars = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
-        yield (
-            number,
-            {key: value if isinstance(value, str) else json.dumps(value) for key, value in scalars.items()},
-        )
-
-
-def _text_columns(table_rows: list[_Row], path: Path) -> tuple[str, ...]:
-    present = table_rows[0][1] if table_rows else {}
-    for columns in TEXT_COLUMNS:
-        if present.keys() >= set(columns):
-            return columns
-    known = ", ".join("+".join(columns) for columns in TEXT_COLUMNS)
-    raise InputError(f"{path} has no text column; name it (or the two of a pair) as one of {known}")
-
-
-def _column(table_rows: list[_Row], column: str, path: Path) -> list[str]:
-    for number, row in table_rows:
-        if column not in row or (column == "label" and not row[column].strip()):
-            raise InputError(f"line {number} of {path} has no '{column}'; every row needs one")
-    values = [row[column] for _, row in table_rows]
-    return [value.strip() for value in values] if column == "label" else values
+        yield number, {key: value if isinstance(value, str) else str(value) for key, value in scalars.items()}
 
 
 def _label_names(train: list[str], evaluation: list[str]) -> tuple[str, ...]:
     """Name the classes; none if the labels are values."""
-    both = train + evaluation
-    if all(re.fullmatch(r"[+-]?\d+", label) for label in both):
+    labels = {*train, *evaluation}
+    whole = {label for label in labels if re.fullmatch(r"[+-]?\d+", label)}
+    numbers = {label for label in labels if _is_number(label)}
+    if labels == whole:
         return tuple(sorted(set(train), key=int))
-    return () if all(map(_is_value, both)) else tuple(sorted(set(train)))
+    if labels == numbers:
+        return ()
+    if numbers - whole:
+        value, word = min(numbers - whole), min(labels - numbers)
+        raise InputError(
+            f"labels mix values such as {value} with '{word}'; make them all values or all classes"
+        )
+    return tuple(sorted(set(train)))
 
 
-def _is_value(label: str) -> bool:
+def _is_number(label: str) -> bool:
     try:
         return math.isfinite(float(label))
     except ValueError:
