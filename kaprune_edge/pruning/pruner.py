@@ -69,7 +69,7 @@ class Pruner:
         )
 
     def _keep(self, masks: Mapping[str, Tensor]) -> None:
-        """Hold masks in the weights' own type: multiplying by bool costs PyTorch several hundred times as much."""
+        """Hold masks in the type of the weights; PyTorch multiplies by bool far more slowly."""
         self._masks = {name: masks[name].to(weight.dtype) for name, weight in self._matrices.items()}
         kept = sum(int(mask.count_nonzero()) for mask in masks.values())
         self._sparsity = 1 - kept / sum(mask.numel() for mask in masks.values())
