@@ -82,7 +82,7 @@ class DistillRecipe(_DistillationRecipe):
     student: str = Field("tinybert-4l-312d", description="a named student, LAYERSxWIDTH, or equal:SPARSITY")
 
 
-RecipeT = TypeVar("RecipeT", PruneRecipe, DistillRecipe)
+RecipeT = TypeVar("RecipeT", bound=_DistillationRecipe)
 
 
 def make_recipe(kind: type[RecipeT], file: Path | None, overrides: dict[str, Any]) -> RecipeT:
