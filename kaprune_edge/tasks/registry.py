@@ -40,10 +40,10 @@ def _load(spec: str) -> Task:
     if spec == "demo/movie-reviews":
         return load_movie_reviews()
     if spec.startswith("glue/"):
-        name, _, folder = spec.removeprefix("glue/").partition(":")
+        name, colon, folder = spec.removeprefix("glue/").partition(":")
         if name not in GLUE:
             raise InputError(f"GLUE has no task '{name}'; its tasks are {', '.join(GLUE)}")
-        return load_glue_from_folder(name, Path(folder).expanduser()) if folder else load_glue_from_hub(name)
+        return load_glue_from_folder(name, Path(folder).expanduser()) if colon else load_glue_from_hub(name)
     kind, _, paths = spec.partition(":")
     if kind in {"csv", "jsonl"}:
         files = paths.split(",")
