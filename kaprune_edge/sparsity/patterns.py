@@ -111,8 +111,8 @@ def check_sparsity(sparsity: float) -> None:
 
 
 def _largest(scores: Tensor, sparsity: float) -> Tensor:
-    """Mark the round((1 - sparsity) * n) largest scores; ties go to the earlier position."""
+    """Mark the round((1 - sparsity) * n) largest scores."""
     kept = round((1 - sparsity) * scores.numel())
     mask = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
-    mask[scores.flatten().argsort(descending=True, stable=True)[:kept]] = True
+    mask[scores.flatten().topk(kept, sorted=False).indices] = True
     return mask.reshape(scores.shape)
