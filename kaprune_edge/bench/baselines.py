@@ -1,7 +1,6 @@
 """What deployments are compared with: TinyBERT, the dense original, or any model of the user's."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,15 +11,15 @@ import onnx_ir as ir
 from filelock import FileLock
 from transformers import AutoModelForSequenceClassification, BertConfig, PretrainedConfig
 
+from kaprune_edge import export
 from kaprune_edge.artifacts import new_folder
 from kaprune_edge.assets import cache_folder
 from kaprune_edge.bench.comparison import Entrant
-from kaprune_edge.export import export_model, to_onnx
 from kaprune_edge.export.passes import optimization
 from kaprune_edge.export.quantize import dynamic_int8
 from kaprune_edge.models import load_config
 from kaprune_runtime.deployment import CONFIG, MANIFEST, MODEL
-from kaprune_runtime.errors import InputError
+from kaprune_runtime.errors import InputError, KapruneError
 
 
 def _tinybert(layers: int, width: int, intermediate: int) -> BertConfig:
@@ -52,7 +51,8 @@ def make_baseline(spec: str, deployment: Path, scratch: Path) -> Entrant:
         scratch: Empty folder that outlives the comparison, for models that are made for it alone.
 
     Raises:
-        InputError: The name is unknown, or the folder holds no model.
+        InputError: The name is unknown, or the folder holds no usable model.
+        KapruneError: The checkpoint cannot be exported faithfully, or the disk is full.
     """
     name = spec.removesuffix(":int8")
     if name in SHAPES:
@@ -64,32 +64,51 @@ def make_baseline(spec: str, deployment: Path, scratch: Path) -> Entrant:
             "(:int8 after either quantizes it)"
         )
     if not (folder / MODEL).is_file():
-        folder = export_model(name, Path(mkdtemp(dir=scratch)) / "exported").folder
+        folder = export.export_model(name, Path(mkdtemp(dir=scratch)) / "exported").folder
     if name != spec:
         folder = _quantize(folder, Path(mkdtemp(dir=scratch)))
     return Entrant(spec, folder)
 
 
 def _cached(config: PretrainedConfig, *, quantized: bool) -> Path:
-    """Make a model with random weights, or find the one made before by the same packages."""
-    content = config.to_dict() | {
-        "quantized": quantized,
-        "versions": [version(package) for package in ("kaprune-edge", "onnxruntime", "torch")],
-    }
-    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    folder = cache_folder() / "baselines" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{key}.lock")):
-        if not folder.exists():
-            with new_folder(folder) as staging:
-                if quantized:
-                    _quantize(_cached(config, quantized=False), staging)
-                else:
-                    model = to_onnx(AutoModelForSequenceClassification.from_config(config))
-                    optimization()(model)
-                    ir.save(model, staging / MODEL)
-                    config.save_pretrained(staging)
+    """Find a model with random weights in the cache, or make it.
+
+    Raises:
+        KapruneError: The cache cannot be written to.
+    """
+    folder = cache_folder() / "baselines" / _key(config, quantized)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not folder.exists():
+                with new_folder(folder) as staging:
+                    _make(config, staging, quantized)
+    except OSError as error:
+        raise KapruneError(
+            f"cannot keep a baseline in {folder.parent} ({error.strerror or error}); "
+            "set KAPRUNE_CACHE to another folder"
+        ) from error
     return folder
+
+
+def _key(config: PretrainedConfig, quantized: bool) -> str:
+    """Hash all that a model's speed depends on: its shape, the exporter's code, the packages under it."""
+    digest = hashlib.sha256(f"{quantized} {config.to_json_string(use_diff=False)}".encode())
+    for package in ("onnxruntime", "onnxscript", "torch", "transformers"):
+        digest.update(f"{package} {version(package)}".encode())
+    for path in sorted(Path(export.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _make(config: PretrainedConfig, folder: Path, quantized: bool) -> None:
+    if quantized:
+        _quantize(_cached(config, quantized=False), folder)
+        return
+    model = export.to_onnx(AutoModelForSequenceClassification.from_config(config))
+    optimization()(model)
+    ir.save(model, folder / MODEL)
+    config.save_pretrained(folder)
 
 
 def _quantize(source: Path, folder: Path) -> Path:

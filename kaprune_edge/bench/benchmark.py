@@ -33,7 +33,7 @@ def bench(
     rounds: int = 20,
     runs: int = 5,
     device: str = "local",
-    providers: Sequence[str] | None = None,
+    providers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare deployments with baselines: latency, load time, memory, size and, given a task, accuracy.
@@ -49,8 +49,8 @@ def bench(
         rounds: Turns of each model.
         runs: Timed runs in a turn.
         device: Where to time, a name in `DEVICES`.
-        providers: ONNX Runtime execution providers; when None, the CPU's and whichever others of this
-            onnxruntime compute on this machine and take the models.
+        providers: ONNX Runtime execution providers; when none is named, the CPU's and whichever others of
+            this onnxruntime compute on this machine and take the models.
         progress: Told of every stage.
 
     Raises:
@@ -63,14 +63,15 @@ def bench(
     _check(deployments, workload)
     with TemporaryDirectory(prefix="kaprune-bench-") as scratch:
         entrants = [Entrant(str(folder), folder) for folder in deployments]
-        watch.start("preparing baselines", len(baselines))
+        if baselines:
+            watch.start("preparing baselines", len(baselines))
         for done, spec in enumerate(baselines, 1):
             entrants.append(make_baseline(spec, deployments[0], Path(scratch)))
             watch.advance(done)
         if task is not None:
             _check_labels(entrants, task)
         reference = len(deployments) if baselines else 0
-        chosen, notes = _local_providers() if providers is None else (list(providers), [])
+        chosen, notes = (list(providers), []) if providers else _local_providers()
         rows: list[Row] = []
         for provider in chosen:
             watch.start(f"timing on {provider}", rounds)
@@ -80,7 +81,7 @@ def bench(
                     starts, reference=reference, workload=workload, progress=watch
                 )
             except KapruneError as error:
-                if provider == CPU or providers is not None:
+                if provider == CPU or providers:
                     raise
                 notes.append(f"{provider} is left out: {error}")
                 continue
