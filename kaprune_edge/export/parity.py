@@ -53,8 +53,8 @@ def sample_inputs(folder: Path, names: Collection[str]) -> list[dict[str, np.nda
         row.truncate(length)
         batches.append([row])
     batches.append(encoder.encode(TEXTS, None, None))
-    batches.append(encoder.encode(TEXTS, TEXTS[::-1], None))
-    batches.append([*batches[-3], *batches[0], *batches[4]])
+    batches.append(encoder.encode(TEXTS[:4], TEXTS[-4:], None))
+    batches.append([*batches[0], *batches[4], *batches[7]])
     feeds = [pad(batch, names, config.pad_id) for batch in batches]
     largest = max(int(feed["input_ids"].max()) for feed in feeds)
     if largest >= config.vocabulary_size:
