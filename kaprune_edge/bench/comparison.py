@@ -46,7 +46,7 @@ class Timing:
     speedup_range: tuple[float, float]
     """The middle half of those ratios."""
     load_seconds: float
-    """Making the ONNX Runtime session, the file's pages being in memory."""
+    """Making the ONNX Runtime session from a file that the system has cached."""
     peak_memory_bytes: int
     """Most physical memory of the process that loaded and ran the model, Python included."""
 
