@@ -1,12 +1,14 @@
 """Small questions and changes that several passes share."""
 
+from typing import TypeGuard
+
 import numpy as np
 import onnx_ir as ir
 
 __all__ = ["add_initializer", "constant", "is_op", "only_consumer", "size"]
 
 
-def is_op(node: ir.Node | None, *op_types: str) -> bool:
+def is_op(node: ir.Node | None, *op_types: str) -> TypeGuard[ir.Node]:
     """Whether a node is one of these standard operators."""
     return node is not None and node.domain == "" and node.op_type in op_types
 

@@ -6,9 +6,9 @@ from typing import cast
 import numpy as np
 import onnx_ir as ir
 
-from kaprune_edge.export.graph import constant, is_op, only_consumer
+from kaprune_edge.export.graph import add_initializer, constant, is_op, only_consumer
 
-__all__ = ["Linear", "find_linear", "find_linears"]
+__all__ = ["Linear", "collapse_linear", "find_linear", "find_linears", "resize_linear"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,11 @@ class Linear:
     def name(self) -> str:
         """The layer's name, as its weight has it."""
         return (self.weight.name or "").removesuffix(".T").removesuffix(".weight")
+
+    @property
+    def owns_weight(self) -> bool:
+        """Whether nothing else reads the weight."""
+        return only_consumer(self.weight) is not None
 
     @property
     def flat_bias(self) -> np.ndarray:
@@ -74,6 +79,47 @@ def find_linear(node: ir.Node | None) -> Linear | None:
     if bias is not None and not _is_bias(bias, len(matrix)):
         return None
     return Linear((node,), weight, not outputs_first, matrix, bias)
+
+
+def resize_linear(graph: ir.Graph, layer: Linear, matrix: np.ndarray, bias: np.ndarray) -> None:
+    """Put another matrix, [N', K'], and bias, [N'], in a layer's place.
+
+    Args:
+        graph: Holds the layer.
+        layer: Its `nodes` leave the graph.
+        matrix: The new weight.
+        bias: Left out where it is all zeros.
+    """
+    weight = add_initializer(graph, f"{layer.name}.resized", matrix.T)
+    nodes = [ir.node("MatMul", [layer.x, weight], name=layer.nodes[0].name)]
+    if bias.any():
+        offset = add_initializer(graph, f"{layer.name}.bias", bias)
+        nodes.append(ir.node("Add", [nodes[0].outputs[0], offset], name=f"{layer.name}.bias"))
+    if layer.y.shape is not None:
+        layer.y.shape = ir.Shape([*tuple(layer.y.shape)[:-1], len(matrix)])
+    ir.convenience.replace_nodes_and_values(
+        graph, layer.nodes[-1], layer.nodes, nodes, [layer.y], nodes[-1].outputs
+    )
+    if not layer.weight.uses():
+        del graph.initializers[layer.weight.name or ""]
+        weight.name = f"{layer.name}.weight.T"
+
+
+def collapse_linear(graph: ir.Graph, layer: Linear, bias: np.ndarray) -> bool:
+    """Give a constant, [N], in place of a layer's output where every reader adds it to the full shape.
+
+    Returns:
+        Whether it could; if not, nothing changed.
+    """
+    readers = [usage.node for usage in layer.y.uses()]
+    others = [value for node in readers for value in node.inputs if value is not layer.y]
+    if layer.y.is_graph_output() or not all(is_op(node, "Add") for node in readers):
+        return False
+    if any(value is None or value.shape != layer.y.shape or value.shape is None for value in others):
+        return False
+    layer.y.replace_all_uses_with(add_initializer(graph, f"{layer.name}.bias", bias))
+    graph.remove(layer.nodes, safe=True)
+    return True
 
 
 def _with_sum(product: ir.Node, outputs: int) -> tuple[tuple[ir.Node, ...], ir.Value | None]:

@@ -6,23 +6,19 @@ import numpy as np
 import onnx_ir as ir
 
 from kaprune_edge.export import sparse_linear
+from kaprune_edge.export.blocks import best_block
 from kaprune_edge.export.graph import add_initializer, is_op, only_consumer
 from kaprune_edge.export.linear import Linear, find_linears
-from kaprune_edge.sparsity.packing import BlockSparseRows, pack, packed_bytes
+from kaprune_edge.sparsity.packing import BlockSparseRows, pack
 
 __all__ = ["PackSparseLinear"]
-
-BLOCKS = ((1, 1), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1))
-"""Block shapes to choose from; of those that take the same bytes, the first."""
-LARGEST_SHARE = 0.9
-"""A matrix stays dense unless its packed form takes at most this share of its bytes."""
 
 
 class PackSparseLinear(ir.passes.InPlacePass):
     """Replaces each linear layer that is smaller packed by one `SparseLinear` node.
 
     - A bias, and a Gelu (not its approximation) that alone reads the layer, join the node.
-    - Each matrix gets the block shape, of `BLOCKS`, that takes the fewest bytes.
+    - Each matrix gets the block shape that takes the fewest bytes, see `best_block`.
     - The outputs are the same, up to the rounding of sums.
     - No dense copy of a packed matrix stays; one that is also used otherwise is left dense.
     - A matrix that several layers share is packed once.
@@ -57,10 +53,8 @@ def _is_free(weight: ir.Value, layers: list[Linear]) -> bool:
 
 def _pack(matrix: np.ndarray) -> BlockSparseRows | None:
     """Pack in the best block shape, None where the matrix better stays dense."""
-    height, width = matrix.shape
-    dividing = [block for block in BLOCKS if height % block[0] == 0 and width % block[1] == 0]
-    best = min(dividing, key=lambda block: packed_bytes(matrix, block))
-    return pack(matrix, best) if packed_bytes(matrix, best) <= LARGEST_SHARE * matrix.nbytes else None
+    block, _ = best_block(matrix)
+    return None if block is None else pack(matrix, block)
 
 
 def _replace(graph: ir.Graph, layers: list[Linear], rows: BlockSparseRows) -> None:
