@@ -68,7 +68,7 @@ def _choose(alive: np.ndarray, matrix_1: np.ndarray, matrix_2: np.ndarray) -> np
     """
     choices = []
     for size in (size for size in _GROUPS if len(alive) % size == 0):
-        group_alive = alive.reshape(-1, size).any(axis=1)
+        group_alive = np.asarray(alive.reshape(-1, size).any(axis=1))
         group_alive[0] |= not alive.any()
         choices.append(np.repeat(group_alive, size))
     return min(choices, key=lambda kept: best_block(matrix_1[kept])[1] + best_block(matrix_2[:, kept])[1])
