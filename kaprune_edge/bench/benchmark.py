@@ -75,7 +75,7 @@ def bench(
         rows: list[Row] = []
         for provider in chosen:
             watch.start(f"timing on {provider}", rounds)
-            starts = [partial(start, entrant.folder, _options(workload, provider)) for entrant in entrants]
+            starts = [partial(start, entrant, _options(workload, provider)) for entrant in entrants]
             try:
                 timings, machine = time_in_turns(
                     starts, reference=reference, workload=workload, progress=watch
