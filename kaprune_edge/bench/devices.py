@@ -7,7 +7,6 @@ from kaprune_edge.bench.comparison import Entrant
 from kaprune_edge.bench.worker import Worker
 from kaprune_runtime.errors import InputError
 
-
 Start = Callable[[Entrant, Sequence[str]], Worker]
 """Loads a model in a process on some machine, given options of `python -m kaprune_runtime worker`."""
 
