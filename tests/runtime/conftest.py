@@ -1,81 +1,15 @@
 import hashlib
 import json
 import shutil
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-from transformers import (
-    AutoModelForSequenceClassification,
-    BertConfig,
-    DistilBertConfig,
-    ElectraConfig,
-    MPNetConfig,
-    PreTrainedTokenizerFast,
-    RobertaConfig,
-)
-
-SHAPE = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "max_position_embeddings": 42,
-}
-CONFIGS = {
-    "bert": (BertConfig, {**SHAPE, "pad_token_id": 0}),
-    "electra": (ElectraConfig, {**SHAPE, "embedding_size": 16, "pad_token_id": 0}),
-    "roberta": (RobertaConfig, {**SHAPE, "pad_token_id": 1}),
-    "mpnet": (MPNetConfig, {**SHAPE, "pad_token_id": 1}),
-    "distilbert": (
-        DistilBertConfig,
-        {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 42},
-    ),
-}
-CORPUS = [
-    "the film is a warm and funny story of two brothers",
-    "a dull plot , flat acting and no end in sight",
-    "what a lovely evening at the cinema !",
-    "not worth the price of the ticket",
-]
-
-
-def make_tokenizer(model_type):
-    """Train a byte-pair tokenizer for RoBERTa, a word-piece one otherwise, with its post-processor."""
-    if model_type in ("roberta", "mpnet"):
-        special = {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>"}
-        start, end = ("<s>", 0), ("</s>", 2)
-    else:
-        special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]"}
-        start, end = ("[CLS]", 2), ("[SEP]", 3)
-    if model_type == "roberta":
-        tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=list(special.values()))
-        tokenizer.post_processor = processors.RobertaProcessing(end, start)
-    else:
-        tokenizer = Tokenizer(models.WordPiece(unk_token=special["unk"]))
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=list(special.values()))
-        tokenizer.post_processor = processors.BertProcessing(end, start)
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    names = {f"{role}_token": token for role, token in special.items()}
-    inputs = ["input_ids", "attention_mask"]
-    if model_type in ("bert", "electra"):
-        inputs.insert(1, "token_type_ids")
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, **names)
-
-
-def make_model(model_type, *, label_names=None, **settings):
-    torch.manual_seed(7)
-    if label_names is not None:
-        settings["id2label"] = dict(enumerate(label_names))
-    config_class, shape = CONFIGS[model_type]
-    config = config_class(**shape, **settings, initializer_range=0.3)
-    return AutoModelForSequenceClassification.from_config(config).eval()
+from tiny import make_model, make_tokenizer
+from transformers import PreTrainedTokenizerBase
 
 
 def write_manifest(folder):
@@ -86,6 +20,7 @@ def write_manifest(folder):
 
 
 def write_deployment(folder, model, tokenizer):
+    """Export with PyTorch's older exporter: quick, and not the one under test elsewhere."""
     folder.mkdir()
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -100,15 +35,17 @@ def write_deployment(folder, model, tokenizer):
         def forward(self, *inputs):
             return self.model(**dict(zip(names, inputs, strict=True))).logits
 
-    torch.onnx.export(
-        Logits().eval(),
-        example,
-        folder / "model.onnx",
-        input_names=list(names),
-        output_names=["logits"],
-        dynamic_axes={name: {0: "batch", 1: "sequence"} for name in names},
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Logits().eval(),
+            example,
+            folder / "model.onnx",
+            input_names=list(names),
+            output_names=["logits"],
+            dynamic_axes={name: {0: "batch", 1: "sequence"} for name in names},
+            dynamo=False,
+        )
     write_manifest(folder)
     return folder
 
@@ -119,7 +56,7 @@ class Tiny:
 
     folder: Path
     model: torch.nn.Module
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerBase
 
 
 @pytest.fixture(scope="session")
