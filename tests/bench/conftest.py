@@ -6,24 +6,16 @@ import onnx_ir as ir
 import psutil
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+from tiny import CORPUS, make_tokenizer
+from transformers import BertConfig, BertForSequenceClassification
 
 from kaprune_edge.export.from_torch import to_onnx
 from kaprune_edge.tasks.task import Task
 
-WORDS = ["a", "the", "film", "plot", "is", "was", "not", "very", "good", "bad", "dull", "warm", "funny"]
-
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    vocabulary = {token: index for index, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
+    return make_tokenizer("bert")
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +71,8 @@ def large(deployment):
 
 @pytest.fixture(scope="session")
 def task():
-    draw = np.random.default_rng(3)
-    texts = [" ".join(draw.choice(WORDS, draw.integers(1, 60))) for _ in range(50)]
+    draw, words = np.random.default_rng(3), " ".join(CORPUS).split()
+    texts = [" ".join(draw.choice(words, draw.integers(1, 60))) for _ in range(50)]
     rows = datasets.Dataset.from_dict({"sentence": texts, "label": draw.integers(0, 2, 50).tolist()})
     return Task("random words", ("sentence",), ("bad", "good"), rows, rows, ("accuracy", "f1"))
 
