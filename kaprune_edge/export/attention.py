@@ -55,15 +55,18 @@ class _Walk:
         try:
             merge = self._step(output.x, "Reshape")
             transpose = self._step(merge.inputs[0], "Transpose")
+            back = _permutation(transpose)
             context = self._step(transpose.inputs[0], "MatMul")
             softmax = self._step(context.inputs[0], "Softmax")
             product = self._scores(softmax.inputs[0])
-            query, heads = self._projection(product.inputs[0])
-            key, key_heads = self._projection(product.inputs[1])
-            value, value_heads = self._projection(context.inputs[1])
+            query, heads = self._projection(product.inputs[0], (0, 2, 1, 3))
+            key, key_heads = self._projection(product.inputs[1], (0, 2, 3, 1))
+            value, value_heads = self._projection(context.inputs[1], (0, 2, 1, 3), scaled=False)
         except _NoMatch:
             return None
-        if not heads == key_heads == value_heads or softmax.attributes.get_int("axis", -1) not in (-1, 3):
+        if back != (0, 2, 1, 3) or len(output.x.shape or ()) != 3 or not heads == key_heads == value_heads:
+            return None
+        if softmax.attributes.get_int("axis", -1) not in (-1, 3):
             return None
         if any(_second_axis(term) not in (1, heads[0]) for term in self._terms):
             return None
@@ -90,21 +93,32 @@ class _Walk:
         self._terms.append(term)
         return self._scores(rest)
 
-    def _projection(self, value: ir.Value | None) -> tuple[Linear, tuple[int, int]]:
-        """Go through scale and transposition to a linear layer; gives it with heads and head size."""
-        node = self._step(value, "Transpose", "Mul", "Div", "Reshape")
-        if node.op_type in ("Mul", "Div"):
-            return self._projection(_unscaled(node))
-        if node.op_type == "Transpose":
-            return self._projection(node.inputs[0])
-        source = node.inputs[0]
-        layer = None if source is None else self._linears.get(source)
+    def _projection(
+        self, value: ir.Value | None, axes: tuple[int, ...], *, scaled: bool = True
+    ) -> tuple[Linear, tuple[int, int]]:
+        """Go to a linear layer; gives it with heads and head size.
+
+        Args:
+            value: Where to start.
+            axes: What the transpositions in between must amount to.
+            scaled: Whether a scale may stand in between.
+        """
+        permutation: tuple[int, ...] = (0, 1, 2, 3)
+        while not is_op(
+            node := self._step(value, "Transpose", "Reshape", *["Mul", "Div"] * scaled), "Reshape"
+        ):
+            if node.op_type == "Transpose":
+                mine, value = _permutation(node), node.inputs[0]
+                permutation = tuple(mine[axis] for axis in permutation)
+            else:
+                value = _unscaled(node)
+        layer = self._linears.get(node.inputs[0]) if node.inputs[0] is not None else None
         if layer is None or only_consumer(layer.y) is None or len(layer.y.shape or ()) != 3:
             raise _NoMatch
-        heads, size = [None, None, None, *(node.outputs[0].shape or ())][-2:]
-        if not isinstance(heads, int) or not isinstance(size, int) or heads * size != len(layer.matrix):
+        size = _last_size(node.inputs[1])
+        if permutation != axes or size <= 0 or len(layer.matrix) % size:
             raise _NoMatch
-        return layer, (heads, size)
+        return layer, (len(layer.matrix) // size, size)
 
 
 def _unscaled(node: ir.Node) -> ir.Value | None:
@@ -114,6 +128,21 @@ def _unscaled(node: ir.Node) -> ir.Value | None:
     if _is_scalar(node.inputs[0]) and node.op_type == "Mul":
         return node.inputs[1]
     raise _NoMatch
+
+
+def _permutation(transpose: ir.Node) -> tuple[int, ...]:
+    """Read a Transpose of four axes."""
+    permutation = transpose.attributes.get_ints("perm", ())
+    if len(permutation) != 4:
+        raise _NoMatch
+    return tuple(permutation)
+
+
+def _last_size(shape: ir.Value | None) -> int:
+    """Read the last entry of a Reshape's target, 0 where it is computed."""
+    node = None if shape is None else shape.producer()
+    content = constant(node.inputs[-1] if is_op(node, "Concat") else shape)
+    return 0 if content is None or content.size == 0 else int(content.flat[-1])
 
 
 def _is_scalar(value: ir.Value | None) -> bool:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass, IdentityEliminationPass
 from onnxscript import optimizer, version_converter
 
 from kaprune_edge.export import sparse_linear
+from kaprune_edge.export.passes.fuse_gelu import FuseGelu
+from kaprune_edge.export.passes.fuse_layer_norm import FuseLayerNorm
 from kaprune_runtime.errors import InputError
 
 __all__ = ["LARGEST_FILE", "load_onnx"]
@@ -32,6 +34,7 @@ def load_onnx(path: Path) -> ir.Model:
     _check(model, path)
     try:
         version_converter.convert_version(model, sparse_linear.OPSET, fallback=True)
+        ir.passes.PassManager([IdentityEliminationPass(), FuseLayerNorm(), FuseGelu()])(model)
         optimizer.optimize(model, input_size_limit=LARGEST_FILE, output_size_limit=LARGEST_FILE)
     except Exception as error:
         raise _refused(
