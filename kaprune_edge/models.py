@@ -121,11 +121,16 @@ def load_classifier(
     return model
 
 
+def max_tokens(config: PretrainedConfig) -> int:
+    """Longest text that the position embeddings cover, special tokens included."""
+    after_padding = config.pad_token_id + 1 if config.model_type in ("roberta", "mpnet") else 0
+    return int(config.max_position_embeddings - after_padding)
+
+
 def check_length(config: PretrainedConfig, max_length: int) -> None:
     """Raise InputError if texts of `max_length` tokens have more positions than the model knows."""
-    after_padding = config.pad_token_id + 1 if config.model_type in ("roberta", "mpnet") else 0
-    if max_length > (positions := config.max_position_embeddings - after_padding):
-        raise InputError(f"the model takes {positions} tokens at most; lower --max-length from {max_length}")
+    if max_length > (most := max_tokens(config)):
+        raise InputError(f"the model takes {most} tokens at most; lower --max-length from {max_length}")
 
 
 def set_dropout(config: PretrainedConfig, probability: float) -> None:

@@ -17,7 +17,7 @@ from kaprune_edge.distillation.teaching import prune_while_distilling
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.export import Deployment, export_model
-from kaprune_edge.models import check_length, load_classifier, load_tokenizer
+from kaprune_edge.models import check_length, load_classifier, load_tokenizer, max_tokens
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe
@@ -116,7 +116,7 @@ def evaluate(
     Args:
         source: Deployment, run or checkpoint folder, or hub id.
         task_spec: The task to score on; see `load_task`.
-        max_length: Longest text in tokens.
+        max_length: Longest text in tokens; fewer where the model has fewer positions.
         threads: Threads of ONNX Runtime.
         progress: Told of the rows done.
 
@@ -134,8 +134,8 @@ def evaluate(
         metrics = score_deployment(Path(source), task, progress=watch, max_length=max_length, threads=threads)
     else:
         model = load_classifier(source, task, fine_tuned=True)
-        check_length(model.config, max_length)
-        metrics = score_model(model, load_tokenizer(source), task, max_length, watch)
+        longest = min(max_length, max_tokens(model.config))
+        metrics = score_model(model, load_tokenizer(source), task, longest, watch)
     return {
         "engine": "onnxruntime" if deployed else "pytorch",
         "task": task.name,

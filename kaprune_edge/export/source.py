@@ -108,6 +108,6 @@ def _from_file(path: Path) -> Source:
         model=model,
         config=load_config(str(home)),
         tokenizer=load_tokenizer(str(home)),
-        reference=lambda feeds: run(dense, feeds),
+        reference=lambda feeds: run(dense, dict(feeds)),
         metrics={},
     )

@@ -1,0 +1,52 @@
+"""Reruns rows of the accuracy table: `python benchmarks/accuracy/run.py --glue DIR [ROW ...]`.
+
+A row is a file in recipes/; its raw result goes to runs/. Rows share the teacher that the first row of
+their task fine-tunes.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import yaml
+
+from kaprune_edge.assets import default_model
+from kaprune_edge.recipe import DistillRecipe, PruneRecipe, make_recipe
+from kaprune_edge.workflow import distill, prune
+from kaprune_edge_cli.console import progress
+
+HERE = Path(__file__).parent
+RECIPES, RESULTS = HERE / "recipes", HERE / "runs"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("rows", nargs="*", help="names in recipes/; all when none is given")
+    parser.add_argument("--glue", required=True, type=Path, help="folder of a GLUE download")
+    parser.add_argument("--work", default=Path("build/accuracy"), type=Path, help="folder for the runs")
+    arguments = parser.parse_args()
+    for row in arguments.rows or sorted(path.stem for path in RECIPES.glob("*.yaml")):
+        if not (arguments.work / row).exists():
+            run(row, arguments.glue, arguments.work)
+        shutil.copy(arguments.work / row / "metrics.json", RESULTS / f"{row}.json")
+
+
+def run(row: str, glue: Path, work: Path) -> None:
+    """Train one row, or go on with it where it was interrupted."""
+    file = RECIPES / f"{row}.yaml"
+    content = yaml.safe_load(file.read_text())
+    overrides = {"task": f"{content['task']}:{glue}"}
+    if "teacher" in content:
+        overrides["teacher"] = str(work / content["teacher"])
+    resume = (work / f".{row}.partial").exists()
+    print(row, flush=True)
+    with progress() as watch:
+        if "student" in content:
+            distill(make_recipe(DistillRecipe, file, overrides), work / row, resume=resume, progress=watch)
+        else:
+            overrides["model"] = str(default_model())
+            prune(make_recipe(PruneRecipe, file, overrides), work / row, resume=resume, progress=watch)
+
+
+if __name__ == "__main__":
+    main()
