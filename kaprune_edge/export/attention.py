@@ -1,25 +1,46 @@
 """Multi-head attention, as a graph writes it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import onnx_ir as ir
 
 from kaprune_edge.export.graph import constant, is_op, only_consumer
-from kaprune_edge.export.linear import Linear, find_linears
 
-__all__ = ["Attention", "find_attentions"]
+__all__ = ["Attention", "Layer", "find_attentions"]
+
+
+class Layer(Protocol):
+    """A linear layer, in whatever form the graph has it."""
+
+    @property
+    def x(self) -> ir.Value:
+        """Its input."""
+
+    @property
+    def y(self) -> ir.Value:
+        """Its output."""
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs it has."""
+
+
+LayerT = TypeVar("LayerT", bound=Layer)
 
 
 @dataclass(frozen=True, eq=False)
-class Attention:
+class Attention(Generic[LayerT]):
     """softmax(Q · Kᵀ · scale + terms) · V between four linear layers, with the heads as the second axis."""
 
-    query: Linear
-    key: Linear
-    value: Linear
-    output: Linear
+    query: LayerT
+    key: LayerT
+    value: LayerT
+    output: LayerT
     heads: int
     head_size: int
+    scale: float
     nodes: tuple[ir.Node, ...]
     """All nodes from the three projections to the output projection; nothing else reads what they make."""
     terms: tuple[ir.Value, ...]
@@ -31,10 +52,10 @@ class Attention:
         return self.nodes[0]
 
 
-def find_attentions(graph: ir.Graph) -> list[Attention]:
-    """Find the attentions whose four projections are linear layers, in graph order."""
-    linears = {layer.y: layer for layer in find_linears(graph)}
-    found = (_Walk(linears).attention(output) for output in linears.values())
+def find_attentions(layers: Iterable[LayerT]) -> list[Attention[LayerT]]:
+    """Find the attentions whose four projections are among these layers, in the order of the last of them."""
+    by_output = {layer.y: layer for layer in layers}
+    found = (_Walk(by_output).attention(layer) for layer in by_output.values())
     return [attention for attention in found if attention is not None]
 
 
@@ -42,15 +63,16 @@ class _NoMatch(Exception):  # noqa: N818
     """The graph is not attention, or not in a form known here."""
 
 
-class _Walk:
+class _Walk(Generic[LayerT]):
     """A walk against the data, from the output projection to the other three."""
 
-    def __init__(self, linears: dict[ir.Value, Linear]) -> None:
-        self._linears = linears
+    def __init__(self, layers: dict[ir.Value, LayerT]) -> None:
+        self._layers = layers
+        self._scale = 1.0
         self._nodes: list[ir.Node] = []
         self._terms: list[ir.Value] = []
 
-    def attention(self, output: Linear) -> Attention | None:
+    def attention(self, output: LayerT) -> Attention[LayerT] | None:
         """Recognize the attention before `output`."""
         try:
             merge = self._step(output.x, "Reshape")
@@ -70,7 +92,9 @@ class _Walk:
             return None
         if any(_second_axis(term) not in (1, heads[0]) for term in self._terms):
             return None
-        return Attention(query, key, value, output, *heads, tuple(self._nodes), tuple(self._terms))
+        return Attention(
+            query, key, value, output, *heads, self._scale, tuple(self._nodes), tuple(self._terms)
+        )
 
     def _step(self, value: ir.Value | None, *op_types: str) -> ir.Node:
         """Go to the node that makes a value which nothing else reads."""
@@ -86,7 +110,7 @@ class _Walk:
         if node.op_type == "MatMul":
             return node
         if node.op_type != "Add":
-            return self._scores(_unscaled(node))
+            return self._scores(self._unscaled(node))
         term, rest = sorted(node.inputs, key=_leads_to_product)
         if term is None:
             raise _NoMatch
@@ -95,7 +119,7 @@ class _Walk:
 
     def _projection(
         self, value: ir.Value | None, axes: tuple[int, ...], *, scaled: bool = True
-    ) -> tuple[Linear, tuple[int, int]]:
+    ) -> tuple[LayerT, tuple[int, int]]:
         """Go to a linear layer; gives it with heads and head size.
 
         Args:
@@ -111,23 +135,25 @@ class _Walk:
                 mine, value = _permutation(node), node.inputs[0]
                 permutation = tuple(mine[axis] for axis in permutation)
             else:
-                value = _unscaled(node)
-        layer = self._linears.get(node.inputs[0]) if node.inputs[0] is not None else None
+                value = self._unscaled(node)
+        layer = self._layers.get(node.inputs[0]) if node.inputs[0] is not None else None
         if layer is None or only_consumer(layer.y) is None or len(layer.y.shape or ()) != 3:
             raise _NoMatch
         size = _last_size(node.inputs[1])
-        if permutation != axes or size <= 0 or len(layer.matrix) % size:
+        if permutation != axes or size <= 0 or layer.outputs % size:
             raise _NoMatch
-        return layer, (len(layer.matrix) // size, size)
+        return layer, (layer.outputs // size, size)
 
-
-def _unscaled(node: ir.Node) -> ir.Value | None:
-    """Give what a Mul or Div by one number scales."""
-    if _is_scalar(node.inputs[1]):
-        return node.inputs[0]
-    if _is_scalar(node.inputs[0]) and node.op_type == "Mul":
-        return node.inputs[1]
-    raise _NoMatch
+    def _unscaled(self, node: ir.Node) -> ir.Value | None:
+        """Give what a Mul or Div by one constant number scales, and note the factor."""
+        first, second = node.inputs
+        divided = node.op_type == "Div"
+        for scaled, factor in ((first, second),) if divided else ((first, second), (second, first)):
+            number = constant(factor)
+            if number is not None and number.size == 1:
+                self._scale *= float(number.item()) ** (-1 if divided else 1)
+                return scaled
+        raise _NoMatch
 
 
 def _permutation(transpose: ir.Node) -> tuple[int, ...]:
@@ -143,10 +169,6 @@ def _last_size(shape: ir.Value | None) -> int:
     node = None if shape is None else shape.producer()
     content = constant(node.inputs[-1] if is_op(node, "Concat") else shape)
     return 0 if content is None or content.size == 0 else int(content.flat[-1])
-
-
-def _is_scalar(value: ir.Value | None) -> bool:
-    return value is not None and value.shape is not None and all(size == 1 for size in value.shape)
 
 
 def _leads_to_product(value: ir.Value | None) -> bool:

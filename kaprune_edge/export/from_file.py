@@ -7,7 +7,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, IdentityEliminationPass
 from onnxscript import optimizer, version_converter
 
-from kaprune_edge.export import sparse_linear
+from kaprune_edge.export.domain import DOMAIN, OPSET
 from kaprune_edge.export.passes.fuse_gelu import FuseGelu
 from kaprune_edge.export.passes.fuse_layer_norm import FuseLayerNorm
 from kaprune_runtime.errors import InputError
@@ -33,13 +33,11 @@ def load_onnx(path: Path) -> ir.Model:
     model = _read(path)
     _check(model, path)
     try:
-        version_converter.convert_version(model, sparse_linear.OPSET, fallback=True)
+        version_converter.convert_version(model, OPSET, fallback=True)
         ir.passes.PassManager([IdentityEliminationPass(), FuseLayerNorm(), FuseGelu()])(model)
         optimizer.optimize(model, input_size_limit=LARGEST_FILE, output_size_limit=LARGEST_FILE)
     except Exception as error:
-        raise _refused(
-            path, f"cannot be brought to opset {sparse_linear.OPSET} ({_one_line(error)})"
-        ) from error
+        raise _refused(path, f"cannot be brought to opset {OPSET} ({_one_line(error)})") from error
     ClearMetadataAndDocStringPass()(model)
     model.graph.outputs[0].name = "logits"
     model.ir_version = 10
@@ -64,7 +62,7 @@ def _read(path: Path) -> ir.Model:
 def _check(model: ir.Model, path: Path) -> None:
     """Refuse what the passes or the runtime cannot take."""
     graph, operators = model.graph, {(node.domain, node.op_type) for node in model.graph.all_nodes()}
-    if any(domain == sparse_linear.DOMAIN for domain, _ in operators):
+    if any(domain == DOMAIN for domain, _ in operators):
         raise _refused(path, "was exported by kaprune-edge already")
     if quantized := sorted(name for _, name in operators if _is_quantized(name)):
         raise _refused(path, f"is quantized ({quantized[0]}); give the float32 model")

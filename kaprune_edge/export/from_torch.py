@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from kaprune_edge.encoder import check_supported
+from kaprune_edge.export.domain import OPSET
 from kaprune_edge.export.graph import add_initializer, constant, is_op
-from kaprune_edge.export.sparse_linear import OPSET
 from kaprune_runtime.errors import InputError
 
 __all__ = ["input_names", "to_onnx"]

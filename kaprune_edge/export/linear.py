@@ -36,6 +36,11 @@ class Linear:
         return self.nodes[-1].outputs[0]
 
     @property
+    def outputs(self) -> int:
+        """How many outputs the layer has."""
+        return len(self.matrix)
+
+    @property
     def name(self) -> str:
         """The layer's name, as its weight has it."""
         return (self.weight.name or "").removesuffix(".T").removesuffix(".weight")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from kaprune_edge.export import sparse_linear
 from kaprune_edge.export.graph import constant, is_op, size
 from kaprune_edge.export.linear import find_linears
+from kaprune_edge.export.packed import PackedMatrix, packed_matrices
 
 __all__ = ["LayerReport", "byte_report", "layer_report"]
 
@@ -30,7 +30,7 @@ class LayerReport:
 
 def layer_report(model: ir.Model) -> list[LayerReport]:
     """Describe the matrices of all linear layers, shared ones once: packed ones, then dense ones."""
-    packed = {node.inputs[1]: _packed_report(node) for node in model.graph if _is_packed(node)}
+    packed = {matrix.values: _packed_report(matrix) for matrix in _packed(model)}
     dense = {
         layer.weight: LayerReport(
             layer.name, layer.matrix.shape, _zeros(layer.matrix, layer.matrix.size), None, layer.matrix.nbytes
@@ -42,37 +42,34 @@ def layer_report(model: ir.Model) -> list[LayerReport]:
 
 def byte_report(model: ir.Model, file: Path) -> dict[str, int]:
     """Tell the file's bytes apart: weights of linear layers, their indices, embeddings, all else."""
-    packed = [node for node in model.graph if _is_packed(node)]
+    packed = _packed(model)
     gathers = [node for node in model.graph if is_op(node, "Gather")]
-    weights = {node.inputs[1] for node in packed} | {layer.weight for layer in find_linears(model.graph)}
-    parts = {
-        "encoder_values": weights,
-        "indices": {value for node in packed for value in node.inputs[2:4]},
+    dense = [layer.weight for layer in find_linears(model.graph)]
+    parts: dict[str, set[ir.Value | None]] = {
+        "encoder_values": {*(matrix.values for matrix in packed), *dense},
+        "indices": {value for matrix in packed for value in matrix.indices},
         "embeddings": {node.inputs[0] for node in gathers},
     }
     report = {name: sum(map(size, values)) for name, values in parts.items()}
     return report | {"rest": file.stat().st_size - sum(report.values())}
 
 
-def _packed_report(node: ir.Node) -> LayerReport:
-    x, values = node.inputs[:2]
-    inputs = x.shape[-1] if x is not None and x.shape is not None else None
-    content = constant(values)
-    if not isinstance(inputs, int) or content is None:
-        raise ValueError(f"{node.name} was not made by PackSparseLinear")
-    shape = (node.attributes["out_features"].as_int(), inputs)
+def _packed(model: ir.Model) -> list[PackedMatrix]:
+    return [matrix for node in model.graph for matrix in packed_matrices(node)]
+
+
+def _packed_report(matrix: PackedMatrix) -> LayerReport:
+    content = constant(matrix.values)
+    if content is None:
+        raise ValueError(f"the values of {matrix.name} are no initializer")
     return LayerReport(
-        node.name or "",
-        shape,
-        _zeros(content, shape[0] * shape[1]),
-        tuple(node.attributes["blocksize"].as_ints()),
-        sum(map(size, node.inputs[1:4])),
+        matrix.name,
+        matrix.shape,
+        _zeros(content, matrix.shape[0] * matrix.shape[1]),
+        matrix.block,
+        sum(map(size, (matrix.values, *matrix.indices))),
     )
 
 
 def _zeros(content: np.ndarray, weights: int) -> float:
     return 1 - np.count_nonzero(content) / weights
-
-
-def _is_packed(node: ir.Node) -> bool:
-    return (node.domain, node.op_type) == (sparse_linear.DOMAIN, sparse_linear.OP_TYPE)

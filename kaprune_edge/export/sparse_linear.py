@@ -1,20 +1,14 @@
 """`ai.kaprune::SparseLinear`: the operator, and its definition in standard ONNX that every file carries."""
 
-import onnx.parser
 import onnx_ir as ir
 
 from kaprune_edge.sparsity.packing import BlockSparseRows
 
-__all__ = ["ACTIVATIONS", "DOMAIN", "OPSET", "OP_TYPE", "VERSION", "attributes", "function"]
+__all__ = ["ACTIVATIONS", "BODY", "OP_TYPE", "attributes"]
 
-DOMAIN = "ai.kaprune"
 OP_TYPE = "SparseLinear"
-VERSION = 1
 ACTIVATIONS = ("none", "gelu")
-OPSET = 20
-"""Standard opset of every exported file: the first with Gelu, and one that onnxruntime 1.20 runs."""
-
-_BODY = """
+BODY = """
 <domain: "ai.kaprune", opset_import: ["" : 20]>
 SparseLinear <out_features, blocksize, activation>
   (X, values, crow_indices, col_indices, scales, bias) => (Y)
@@ -82,14 +76,7 @@ SparseLinear <out_features, blocksize, activation>
   >
 }
 """
-
-
-def function() -> ir.Function:
-    """Define the operator in standard ONNX, for the files whose values are float32.
-
-    Once X's last dimension is known, ONNX Runtime folds all of it but MatMul, Add and Gelu while loading.
-    """
-    return ir.serde.deserialize_function(onnx.parser.parse_function(_BODY))
+"""For float32 values. Once X's last dimension is known, ONNX Runtime folds all but MatMul, Add and Gelu."""
 
 
 def attributes(packed: BlockSparseRows, activation: str) -> list[ir.Attr]:

@@ -3,9 +3,12 @@
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from kaprune_edge.export.passes.fuse_sparse_attention import FuseSparseAttention
+from kaprune_edge.export.passes.fuse_sparse_feed_forward import FuseSparseFeedForward
 from kaprune_edge.export.passes.pack_sparse_linear import PackSparseLinear
 from kaprune_edge.export.passes.remove_dead_heads import RemoveDeadHeads
 from kaprune_edge.export.passes.remove_dead_neurons import RemoveDeadNeurons
+from kaprune_edge.export.passes.remove_expand import RemoveExpand
 
 __all__ = ["optimization"]
 
@@ -13,5 +16,13 @@ __all__ = ["optimization"]
 def optimization() -> ir.passes.PassManager:
     """Give the passes of an export, in their order."""
     return ir.passes.PassManager(
-        [RemoveDeadHeads(), RemoveDeadNeurons(), PackSparseLinear(), RemoveUnusedNodesPass()]
+        [
+            RemoveExpand(),
+            RemoveDeadHeads(),
+            RemoveDeadNeurons(),
+            PackSparseLinear(),
+            FuseSparseAttention(),
+            FuseSparseFeedForward(),
+            RemoveUnusedNodesPass(),
+        ]
     )

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import onnx_ir as ir
 
-from kaprune_edge.export import sparse_linear
+from kaprune_edge.export import domain, sparse_linear
 from kaprune_edge.export.blocks import best_block
 from kaprune_edge.export.graph import add_initializer, is_op, only_consumer
 from kaprune_edge.export.linear import Linear, find_linears
@@ -38,9 +38,7 @@ class PackSparseLinear(ir.passes.InPlacePass):
         for layers, rows in packed:
             _replace(model.graph, layers, rows)
         if packed:
-            function = sparse_linear.function()
-            model.functions[function.identifier()] = function
-            model.opset_imports[sparse_linear.DOMAIN] = sparse_linear.VERSION
+            domain.define(model, sparse_linear.BODY)
         return ir.passes.PassResult(model, modified=bool(packed))
 
 
@@ -67,7 +65,7 @@ def _replace(graph: ir.Graph, layers: list[Linear], rows: BlockSparseRows) -> No
     for layer in layers:
         nodes, activation = _with_activation(layer)
         node = ir.Node(
-            sparse_linear.DOMAIN,
+            domain.DOMAIN,
             sparse_linear.OP_TYPE,
             [_sized(layer.x, rows.shape[1]), *arrays, None, _bias(graph, layer)],
             sparse_linear.attributes(rows, activation),

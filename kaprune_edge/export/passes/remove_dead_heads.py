@@ -6,7 +6,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 
 from kaprune_edge.export.attention import Attention, find_attentions
 from kaprune_edge.export.graph import add_initializer, is_op
-from kaprune_edge.export.linear import collapse_linear, resize_linear
+from kaprune_edge.export.linear import Linear, collapse_linear, find_linears, resize_linear
 
 __all__ = ["RemoveDeadHeads"]
 
@@ -24,13 +24,14 @@ class RemoveDeadHeads(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Remove the dead heads of every layer."""
-        modified = [_shrink(model.graph, attention) for attention in find_attentions(model.graph)]
+        attentions = find_attentions(find_linears(model.graph))
+        modified = [_shrink(model.graph, attention) for attention in attentions]
         if any(modified):
             ShapeInferencePass()(model)
         return ir.passes.PassResult(model, modified=any(modified))
 
 
-def _shrink(graph: ir.Graph, attention: Attention) -> bool:
+def _shrink(graph: ir.Graph, attention: Attention[Linear]) -> bool:
     """Remove a layer's dead heads; False where there are none."""
     heads, size = attention.heads, attention.head_size
     query, key, value, output = attention.query, attention.key, attention.value, attention.output
@@ -53,7 +54,7 @@ def _shrink(graph: ir.Graph, attention: Attention) -> bool:
     return True
 
 
-def _cut_terms(graph: ir.Graph, attention: Attention, kept: np.ndarray) -> None:
+def _cut_terms(graph: ir.Graph, attention: Attention[Linear], kept: np.ndarray) -> None:
     """Slice what is added to the scores of each head separately."""
     for node in attention.nodes:
         for index, term in enumerate(node.inputs):
@@ -65,7 +66,7 @@ def _cut_terms(graph: ir.Graph, attention: Attention, kept: np.ndarray) -> None:
             node.replace_input_with(index, gather.outputs[0])
 
 
-def _cut_reshapes(graph: ir.Graph, attention: Attention, heads: int) -> None:
+def _cut_reshapes(graph: ir.Graph, attention: Attention[Linear], heads: int) -> None:
     """Give the Reshape nodes the smaller head count, and forget the shapes between the projections."""
     size, name = attention.head_size, attention.output.name
     split_shape = add_initializer(graph, f"{name}.split", np.array([0, 0, heads, size]))

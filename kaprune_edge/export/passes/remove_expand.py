@@ -1,0 +1,42 @@
+"""Broadcasts written out before an addition that broadcasts anyway leave the graph."""
+
+import onnx_ir as ir
+
+from kaprune_edge.export.graph import is_op
+
+__all__ = ["RemoveExpand"]
+
+
+class RemoveExpand(ir.passes.InPlacePass):
+    """Removes each Expand that is only added to values which have its output's shape already.
+
+    MPNet's position bias is one: it would be copied for every row of a batch. The outputs are the same.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Remove every such Expand."""
+        redundant = [node for node in model.graph if is_op(node, "Expand") and _broadcasts_anyway(node)]
+        for node in redundant:
+            if (source := node.inputs[0]) is not None:
+                node.outputs[0].replace_all_uses_with(source)
+                model.graph.remove(node, safe=True)
+        return ir.passes.PassResult(model, modified=bool(redundant))
+
+
+def _broadcasts_anyway(expand: ir.Node) -> bool:
+    expanded = expand.outputs[0]
+    adds = [usage.node for usage in expanded.uses()]
+    others = [value for add in adds for value in add.inputs if value is not expanded]
+    if expanded.is_graph_output() or not all(is_op(add, "Add") for add in adds):
+        return False
+    return all(value is not None and _same(value.shape, expanded.shape) for value in others)
+
+
+def _same(shape: ir.Shape | None, other: ir.Shape | None) -> bool:
+    """Whether two shapes are known to be equal: dimension by dimension the same number or symbol."""
+    known = shape is not None and all(size is not None for size in map(_size, shape))
+    return known and shape == other
+
+
+def _size(size: int | ir.SymbolicDim) -> int | str | None:
+    return size.value if isinstance(size, ir.SymbolicDim) else size
