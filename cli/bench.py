@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from kaprune_runtime.errors import InputError
+
 from . import options
 from .console import OUT, print_json, progress
 
@@ -26,7 +28,10 @@ def bench(
     rounds: Annotated[int, typer.Option(help="Turns of each model.")] = 20,
     device: Annotated[str, typer.Option(help="Where to measure: local.")] = "local",
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here; - prints them.")
+        Path | None,
+        typer.Option(
+            "--json", dir_okay=False, allow_dash=True, help="Write the figures here; - prints them."
+        ),
     ] = None,
 ) -> None:
     """Measure latency, load time, memory, size and accuracy beside baselines, in turns.
@@ -36,6 +41,8 @@ def bench(
     from kaprune_edge.bench.report import render
     from kaprune_edge.workflow import bench as run
 
+    if json_file is not None and not json_file.parent.is_dir():
+        raise InputError(f"{json_file.parent} is not a folder; choose another --json")
     with progress() as watch:
         result = run(
             deployment,

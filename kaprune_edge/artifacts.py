@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ def check_new(path: Path) -> None:
     """Raise InputError unless `path` is free and its parent can be written to."""
     if path.exists():
         raise InputError(f"{path} exists; choose another --output or delete it")
-    nearest = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    nearest = _nearest(path)
     if not nearest.is_dir():
         raise InputError(f"{nearest} is a file; choose another --output")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{nearest} cannot be written to; choose another --output")
 
 
 @contextmanager
@@ -86,9 +89,24 @@ def _neighbour(path: Path) -> Path:
 def _writable(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise KapruneError(f"the disk is full; free some space for {path} and try again") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise KapruneError(f"cannot write {path}: {error.strerror}; choose another --output") from error
+    except KapruneError:
         raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or _is_full(path, error):
+            raise KapruneError(f"the disk is full; free some space for {path} and try again") from error
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise KapruneError(
+                f"cannot write {path}: {os.strerror(number)}; choose another --output"
+            ) from error
+        raise
+
+
+def _is_full(path: Path, error: Exception) -> bool:
+    """Tell for safetensors and torch, which raise no OSError when a file cannot be written."""
+    return "No space left" in str(error) or shutil.disk_usage(_nearest(path)).free < 2**16
+
+
+def _nearest(path: Path) -> Path:
+    """Find the closest folder (or file) above `path` that exists."""
+    return next(parent for parent in path.absolute().parents if parent.exists())

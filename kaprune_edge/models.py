@@ -1,6 +1,7 @@
 """Loading of checkpoints, with errors that say what to do."""
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from httpx2 import HTTPError
@@ -16,9 +17,12 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from kaprune_edge.encoder import check_supported
+from kaprune_edge.encoder import LAYOUTS, check_supported
+from kaprune_edge.recipe import SHORTEST_TEXT
 from kaprune_edge.tasks import Task
 from kaprune_runtime.errors import InputError
+
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -59,8 +63,11 @@ def load_config(source: str) -> PretrainedConfig:
         raise InputError(f"{source} holds no config.json; name a Hugging Face checkpoint folder")
     try:
         config = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"config.json in {source} is damaged or of an unknown architecture") from error
+    except Exception as error:
+        raise InputError(
+            f"config.json in {source} is damaged or of an unknown architecture; "
+            f"supported are {', '.join(sorted(LAYOUTS))}"
+        ) from error
     check_supported(config)
     return config
 
@@ -71,12 +78,13 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     Raises:
         InputError: It is missing or damaged.
     """
+    folder = Path(find_checkpoint(source))
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        raise InputError(f"{source} holds no tokenizer; add its tokenizer.json")
     try:
-        return AutoTokenizer.from_pretrained(find_checkpoint(source))
-    except InputError:
-        raise
+        return AutoTokenizer.from_pretrained(folder)
     except Exception as error:
-        raise InputError(f"{source} holds no usable tokenizer; add tokenizer.json to it") from error
+        raise InputError(f"the tokenizer in {source} is damaged; fetch the checkpoint again") from error
 
 
 def load_classifier(
@@ -100,8 +108,6 @@ def load_classifier(
                 f"{source} predicts {config.num_labels} labels but {task.name} has {task.num_labels}; "
                 "name a model fine-tuned on this task"
             )
-        if not any("Classification" in name for name in config.architectures or ()):
-            raise InputError(f"{source} is not fine-tuned; name a sequence classifier")
     else:
         config.num_labels = task.num_labels
         if task.label_names:
@@ -111,14 +117,19 @@ def load_classifier(
     if dropout is not None:
         set_dropout(config, dropout)
     try:
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            find_checkpoint(source), config=config, dtype=torch.float32
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            find_checkpoint(source), config=config, dtype=torch.float32, output_loading_info=True
         )
     except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
             f"the weights in {source} are missing or damaged; fetch the checkpoint again"
         ) from error
-    return model
+    encoder = f"{model.base_model_prefix}."
+    missing = [name for name in report["missing_keys"] if fine_tuned or name.startswith(encoder)]
+    if missing := sorted(name for name in missing if fine_tuned or ".pooler." not in name):
+        advice = "name a sequence classifier" if fine_tuned else "fetch the checkpoint again"
+        raise InputError(f"{source} lacks the weights of {missing[0]}; {advice}")
+    return cast(PreTrainedModel, model)
 
 
 def max_tokens(config: PretrainedConfig) -> int:
@@ -128,9 +139,12 @@ def max_tokens(config: PretrainedConfig) -> int:
 
 
 def check_length(config: PretrainedConfig, max_length: int) -> None:
-    """Raise InputError if texts of `max_length` tokens have more positions than the model knows."""
-    if max_length > (most := max_tokens(config)):
-        raise InputError(f"the model takes {most} tokens at most; lower --max-length from {max_length}")
+    """Raise InputError unless the model can be given texts of `max_length` tokens."""
+    most = max_tokens(config)
+    if not SHORTEST_TEXT <= max_length <= most:
+        raise InputError(
+            f"the model takes {SHORTEST_TEXT} to {most} tokens, not {max_length}; change --max-length"
+        )
 
 
 def set_dropout(config: PretrainedConfig, probability: float) -> None:

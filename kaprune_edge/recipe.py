@@ -1,14 +1,18 @@
 """What to do, as data: checked before any work starts, readable as YAML, saved beside every result."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_runtime.errors import InputError
+
+SHORTEST_TEXT = 8
+"""Tokens that leave room for a word of each of two texts beside the special tokens."""
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -21,7 +25,7 @@ def _check_pattern(text: str) -> str:
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Training(_Data):
@@ -30,7 +34,7 @@ class Training(_Data):
     epochs: float = Field(12, gt=0, description="passes over the training rows")
     learning_rate: float = Field(3e-5, gt=0, description="of AdamW")
     batch_size: int = Field(32, ge=1, description="rows a step")
-    max_length: int = Field(128, ge=4, description="tokens at which a row is cut off")
+    max_length: int = Field(128, ge=SHORTEST_TEXT, description="tokens at which a row is cut off")
     decay: Literal["constant", "linear"] = Field("constant", description="course of the learning rate")
     dropout: float | None = Field(None, ge=0, lt=1, description="replaces the checkpoint's own when given")
 
@@ -98,23 +102,33 @@ def make_recipe(kind: type[RecipeT], file: Path | None, overrides: dict[str, Any
     """
     content = _read_yaml(file) if file else {}
     for name, value in overrides.items():
-        *sections, field = name.split(".")
-        target = content
-        for section in sections:
-            target = target.setdefault(section, {})
-        target[field] = value
+        section, dot, field = name.partition(".")
+        if not dot:
+            content[name] = value
+        elif isinstance(nested := content.setdefault(section, {}), dict):
+            nested[field] = value
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{where}: {message}" if where else message) from error
+        raise InputError(_explain(error.errors()[0], kind)) from error
 
 
 def save_recipe(recipe: BaseModel, path: Path) -> None:
     """Write a recipe, every default resolved, as YAML that `make_recipe` reads."""
     path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def _explain(error: ErrorDetails, kind: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"{where} is missing; give it on the command line or in the recipe"
+    if error["type"] == "extra_forbidden":
+        for section in error["loc"][:-1]:
+            kind = cast(type[BaseModel], kind.model_fields[str(section)].annotation)
+        return f"{where} is unknown; the fields there are {', '.join(kind.model_fields)}"
+    if error["type"] == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    return f"{where} is {error['input']!r}; {error['msg'].replace('Input', 'it')}"
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -135,6 +135,7 @@ def evaluate(
     else:
         model = load_classifier(source, task, fine_tuned=True)
         longest = min(max_length, max_tokens(model.config))
+        check_length(model.config, longest)
         metrics = score_model(model, load_tokenizer(source), task, longest, watch)
     return {
         "engine": "onnxruntime" if deployed else "pytorch",

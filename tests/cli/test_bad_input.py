@@ -1,0 +1,213 @@
+"""What a person may get wrong: one line that says what to do, the right exit code, nothing left behind."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+TASK = "--task csv:train.csv,eval.csv"
+PRUNE = f"kaprune-edge prune model {TASK} --max-length 24 -o run"
+DISTILL = f"kaprune-edge distill model {TASK} --max-length 24 -o run"
+EXPORT = "kaprune-edge export model -o new"
+EVALUATE = f"kaprune-edge evaluate model {TASK}"
+BENCH = "kaprune-edge bench deployment --sequence-length 16 --rounds 1"
+PREDICT = "kaprune-edge predict deployment text"
+RUNTIME = "kaprune_runtime predict deployment text"
+
+
+def write(name, content):
+    return lambda: Path(name).write_text(content)
+
+
+def edit(name, **changes):
+    return lambda: Path(name).write_text(json.dumps({**json.loads(Path(name).read_text()), **changes}))
+
+
+def truncate(name):
+    return lambda: Path(name).write_bytes(Path(name).read_bytes()[:-50])
+
+
+def delete(*names):
+    return lambda: [Path(name).unlink() for name in names]
+
+
+def lack(prefix):
+    """Take weights out of the checkpoint."""
+
+    def lack():
+        weights = load_file("model/model.safetensors")
+        kept = {name: weight for name, weight in weights.items() if not name.startswith(prefix)}
+        save_file(kept, "model/model.safetensors", metadata={"format": "pt"})
+
+    return lack
+
+
+TOKENIZER = ("model/tokenizer.json", "model/tokenizer_config.json")
+CASES = [
+    # The command line itself.
+    (None, "kaprune-edge prun", "No such command 'prun'.*; see kaprune-edge --help"),
+    (None, "kaprune-edge prune model", "Missing option '--output' / '-o'; see kaprune-edge prune --help"),
+    (None, f"{PRUNE} --sparsty 0.9", "No such option.*--sparsty.*; see kaprune-edge prune --help"),
+    (None, f"{PRUNE} --sparsity high", "Invalid value for '--sparsity'.*; see kaprune-edge prune --help"),
+    (None, "kaprune-edge predict deployment", "Missing argument 'text'; see kaprune-edge predict"),
+    (None, "kaprune-edge demo --output model", "model exists; choose another --output or delete it"),
+    (None, "kaprune-edge doctor now", "unexpected extra argument.*; see kaprune-edge doctor --help"),
+    # Models.
+    (None, f"kaprune-edge prune ./absent {TASK} -o run", r"\./absent is not a folder; name a Hugging"),
+    (
+        None,
+        f"kaprune-edge prune no/such-model {TASK} -o run",
+        "nor a model that the hub gave; check the name",
+    ),
+    (None, f"kaprune-edge prune {TASK} -o run", "model is missing; give it on the command line or"),
+    (delete("model/config.json"), PRUNE, "model holds no config.json; name a Hugging Face checkpoint folder"),
+    (write("model/config.json", '{"model_type": "b'), PRUNE, "config.json in model is damaged"),
+    (edit("model/config.json", hidden_size="wide"), PRUNE, "config.json in model is damaged"),
+    (
+        edit("model/config.json", model_type="gpt2"),
+        PRUNE,
+        "'gpt2' is not supported; use one of: bert, distilbert, electra, mpnet, roberta",
+    ),
+    (edit("model/config.json", model_type="brett"), PRUNE, "config.json in model .*unknown architecture"),
+    (truncate("model/model.safetensors"), PRUNE, "weights in model are missing or damaged; fetch"),
+    (delete("model/model.safetensors"), EXPORT, "weights in model are missing or damaged; fetch"),
+    (delete(*TOKENIZER), PRUNE, "model holds no tokenizer; add its tokenizer.json"),
+    (write(TOKENIZER[0], "{}"), PRUNE, "tokenizer in model is damaged; fetch the checkpoint again"),
+    (
+        edit("model/config.json", id2label={0: "a", 1: "b", 2: "c"}),
+        EVALUATE,
+        "model predicts 3 labels but .* has 2; name",
+    ),
+    (lack("classifier"), EVALUATE, "model lacks .* classifier.bias; name a sequence classifier"),
+    (lack("classifier"), DISTILL, "model lacks .* classifier.bias; name a sequence classifier"),
+    (
+        lack("bert.encoder.layer.1"),
+        PRUNE,
+        "model lacks .* bert.encoder.layer.1.*; fetch the checkpoint again",
+    ),
+    (lack("classifier"), EXPORT, "model lacks classifier.bias; give a checkpoint fine-tuned"),
+    (None, f"{PRUNE} --max-length 100", "the model takes 8 to 42 tokens, not 100; change --max-length"),
+    # Tasks.
+    (None, "kaprune-edge prune model -o run", "task is missing; give it on the command line or"),
+    (None, "kaprune-edge evaluate model --task imdb", "unknown task 'imdb'; use glue/NAME, .*csv:TRAIN,"),
+    (None, "kaprune-edge evaluate model --task glue/sts", "GLUE has no task 'sts'; its tasks are cola, "),
+    (None, "kaprune-edge evaluate model --task glue/rte:.", r"glue/rte needs train.tsv .*; give the fold"),
+    (delete("eval.csv"), PRUNE, "there is no file eval.csv; check the path"),
+    (write("eval.csv", ""), EVALUATE, "eval.csv is empty; give a file with labelled rows"),
+    (write("train.csv", "review,label\nfine,good\n"), PRUNE, "train.csv has no text column; name it"),
+    (
+        write("train.csv", "text,label\nfine,good\n"),
+        PRUNE.replace("eval", "train"),
+        "all have the same label; give rows of",
+    ),
+    (write("eval.csv", "text,label\nfine,great\n"), EVALUATE, "unknown label 'great'; it must be one of bad"),
+    (None, f"{PRUNE} --train-rows 99", "16 training rows, not 99; ask for 1 to 16"),
+    # Numbers, patterns, students.
+    (None, f"{PRUNE} --sparsity 1.0", "sparsity is 1.0; it should be less than 1"),
+    (None, f"{PRUNE} --sparsity -0.1", "sparsity is -0.1; it should be greater than or equal to 0"),
+    (None, f"{PRUNE} --sparsity nan", "sparsity is nan; it should be a finite number"),
+    (None, f"{PRUNE} --pattern 3x1", "pattern 3x1 does not divide a 32 x 32 matrix; choose a block"),
+    (None, f"{PRUNE} --pattern 7:3", "unknown pattern '7:3'; use unstructured, RxC such as 4x1, or N:M"),
+    (None, f"{PRUNE} --pattern zebra", "unknown pattern 'zebra'; use unstructured, RxC such as 4x1"),
+    (None, f"{PRUNE} --pattern 2:4", "pattern 2:4 needs sparsity 0.5, not 0.95"),
+    (None, f"{PRUNE} --schedule slow", "schedule.course is 'slow'; it should be 'cubic' or 'linear'"),
+    (None, f"{PRUNE} --epochs 0", "training.epochs is 0.0; it should be greater than 0"),
+    (None, f"{PRUNE} --epochs inf", "training.epochs is inf; it should be a finite number"),
+    (None, f"{PRUNE} --batch-size 0", "training.batch_size is 0; it should be greater than or equal to 1"),
+    (None, f"{PRUNE} --max-length 0", "training.max_length is 0; it should be greater than or equal to 8"),
+    (None, f"{DISTILL} --student huge", "unknown student 'huge'; use tinybert-4l-312d, .*LAYERSxWIDTH"),
+    (None, f"{DISTILL} --student 3x16", "student 3x16 has 3 layers, its teacher only 2; choose fewer"),
+    (None, f"{DISTILL} --student 1x18", "18 is not a multiple of .*4 attention heads; use 1x16"),
+    # Recipes.
+    (None, f"{PRUNE} --recipe r.yaml", "cannot read recipe r.yaml: No such file"),
+    (write("r.yaml", "a: [1"), f"{PRUNE} --recipe r.yaml", "r.yaml is not YAML; see docs/prune.md"),
+    (write("r.yaml", "0.9"), f"{PRUNE} --recipe r.yaml", "r.yaml holds no recipe; it must be a mapping"),
+    (
+        write("r.yaml", "sparcity: 0.9"),
+        f"{PRUNE} --recipe r.yaml",
+        "sparcity is unknown; the fields there are task, .* sparsity",
+    ),
+    (
+        write("r.yaml", "training: {rate: 1}"),
+        f"{PRUNE} --recipe r.yaml",
+        "training.rate is unknown; the fields there are epochs, learning_rate",
+    ),
+    (
+        write("r.yaml", "sparsity: most"),
+        f"{PRUNE} --recipe r.yaml",
+        "sparsity is 'most'; it should be a valid number",
+    ),
+    (
+        write("r.yaml", "training: 5"),
+        f"{PRUNE} --recipe r.yaml --epochs 1",
+        "training is 5; it should be a valid dictionary",
+    ),
+    # Outputs.
+    (None, "kaprune-edge export model -o deployment", "deployment exists; choose another --output"),
+    (None, f"kaprune-edge prune model {TASK} -o model", "model exists; choose another --output"),
+    (None, "kaprune-edge export model -o train.csv/new", "train.csv is a file; choose another --output"),
+    (None, f"{PRUNE} --resume", "no interrupted run for run; start it without --resume"),
+    (
+        None,
+        f"{BENCH} --json model",
+        "'--json': file 'model' is a directory; see kaprune-edge bench --help",
+    ),
+    (None, f"{EXPORT} --target riscv", "unknown target 'riscv'; choose from x86-64, arm64, portable"),
+    (None, "kaprune-edge export gone.onnx -o new", "gone.onnx does not exist; name an ONNX file"),
+    # Deployments.
+    (None, "kaprune-edge predict absent text", "absent is not a folder; give a deployment"),
+    (truncate("deployment/model.onnx"), PREDICT, "model.onnx is not the file .*copy or export it again"),
+    (delete("deployment/tokenizer.json"), PREDICT, "deployment holds no tokenizer.json; give a deployment"),
+    (write("deployment/kaprune.json", "{"), PREDICT, "kaprune.json is not readable JSON .*; copy or export"),
+    (edit("deployment/kaprune.json", format_version=9), PREDICT, "format version 9.*; upgrade kaprune-edge-"),
+    (None, f"{PREDICT} --threads 0", "0 threads cannot run anything; give 1 or more"),
+    (None, f"{PREDICT} two --pair one", "2 texts have 1 second texts; give as many of both"),
+    (None, f"{EVALUATE} --max-length 0", "the model takes 8 to 42 tokens, not 0; change --max-length"),
+    (
+        None,
+        f"kaprune-edge evaluate deployment {TASK} --max-length 0",
+        "takes 3 to 42 tokens, not 0; change the maximum length",
+    ),
+    (None, f"{BENCH} --baseline albert", "unknown baseline 'albert'; use tinybert-4l-312d, "),
+    (None, f"{BENCH} --device moon", "unknown device 'moon'; use local"),
+    (None, f"{BENCH} --threads 0", "0 threads cannot run anything; give 1 or more"),
+    (None, f"{BENCH} --batch-size 0", "a batch of 0 texts is impossible; give 1 or more"),
+    (None, f"{BENCH} --sequence-length 99", "takes 1 to 42 tokens, not 99; change --sequence-length"),
+    (None, f"{BENCH} --rounds 0", "0 rounds of 5 runs measure nothing; give 1 or more of both"),
+    (None, f"{BENCH} --json absent/figures.json", "absent is not a folder; choose another --json"),
+    (delete("deployment/model.onnx"), BENCH, "deployment holds no model.onnx; give a deployment"),
+    # The runtime's own commands.
+    (None, "kaprune_runtime", "arguments are required.*; see .* --help"),
+    (None, "kaprune_runtime predict deployment", "arguments are required: text; see .* predict --help"),
+    (None, "kaprune_runtime predict absent text", "absent is not a folder; give a deployment"),
+    (None, f"{RUNTIME} --provider TPU", "this onnxruntime has no TPU; choose from .*CPUExecutionProvider"),
+    (None, f"{RUNTIME} --threads two", "argument --threads: invalid int value: 'two'; see "),
+    (truncate("deployment/model.onnx"), RUNTIME, "model.onnx is not the file .*copy or export it again"),
+    (None, "kaprune_runtime latency deployment --runs 0", "0 runs.*; give 1 or more"),
+]
+
+
+def contents(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def complaint(finished):
+    """The one line that is neither progress nor a result."""
+    assert finished.out == ""
+    *progress, line = finished.err.splitlines()
+    assert [step for step in progress if not step.endswith(" ...")] == []
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.mark.parametrize(("spoil", "line", "message"), CASES, ids=[case[-1] for case in CASES])
+def test_bad_input(place, run, spoil, line, message):
+    if spoil is not None:
+        spoil()
+    before = contents(place)
+    finished = run(line)
+    assert re.search(message, complaint(finished)), finished.err
+    assert finished.code == 2
+    assert contents(place) == before
