@@ -25,7 +25,7 @@ def task_spec(tmp_path_factory):
     good, bad = "a warm and funny film", "a dull and flat plot"
     for name, rows in (("train", 48), ("eval", 24)):
         lines = [
-            json.dumps({"text": " ".join(["the"] * (row % 7) + [good if row % 2 else bad]), "label": row % 2})
+            json.dumps({"text": " ".join([good if row % 2 else bad, *["the"] * (row % 7)]), "label": row % 2})
             for row in range(rows)
         ]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
