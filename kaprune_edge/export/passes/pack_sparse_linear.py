@@ -62,14 +62,14 @@ def _replace(graph: ir.Graph, layers: list[Linear], rows: BlockSparseRows) -> No
         add_initializer(graph, f"{name}.crow_indices", rows.crow_indices),
         add_initializer(graph, f"{name}.col_indices", rows.col_indices),
     ]
-    for layer in layers:
+    for index, layer in enumerate(layers):
         nodes, activation = _with_activation(layer)
         node = ir.Node(
             domain.DOMAIN,
             sparse_linear.OP_TYPE,
             [_sized(layer.x, rows.shape[1]), *arrays, None, _bias(graph, layer)],
             sparse_linear.attributes(rows, activation),
-            name=name,
+            name=f"{name}_{index}" if index else name,
         )
         ir.convenience.replace_nodes_and_values(
             graph, nodes[-1], nodes, [node], nodes[-1].outputs, node.outputs

@@ -25,11 +25,16 @@ class RemoveExpand(ir.passes.InPlacePass):
 
 def _broadcasts_anyway(expand: ir.Node) -> bool:
     expanded = expand.outputs[0]
-    adds = [usage.node for usage in expanded.uses()]
-    others = [value for add in adds for value in add.inputs if value is not expanded]
-    if expanded.is_graph_output() or not all(is_op(add, "Add") for add in adds):
+    if expanded.is_graph_output():
         return False
-    return all(value is not None and _same(value.shape, expanded.shape) for value in others)
+    return all(
+        is_op(add, "Add")
+        and any(
+            value is not None and value is not expanded and _same(value.shape, expanded.shape)
+            for value in add.inputs
+        )
+        for add in expanded.consumers()
+    )
 
 
 def _same(shape: ir.Shape | None, other: ir.Shape | None) -> bool:
