@@ -1,0 +1,33 @@
+"""Every command explains itself, with an example that its own parser accepts."""
+
+import re
+
+import pytest
+
+COMMANDS = ("prune", "distill", "export", "evaluate", "bench", "predict", "demo", "doctor")
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_of_options_that_exist(run, command):
+    finished = run(f"kaprune-edge {command} --help")
+    assert (finished.code, finished.err) == (0, "")
+    example, explained = re.search(
+        r"Example: (kaprune-edge .*?) (?=Arguments:|Options:)(.*)", words(finished.out)
+    ).groups()
+    assert example.split()[1] == command
+    assert set(re.findall(r"(?<!\S)--?[a-z-]+", example)) <= set(re.findall(r"--?[a-z-]+", explained))
+
+
+def test_the_commands_are_listed_with_what_they_do(run):
+    listed = run("kaprune-edge --help").out.partition("Commands:")[2]
+    assert [
+        line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "
+    ] == list(COMMANDS)
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run("kaprune-edge --version").out)
