@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 from kaprune_runtime.errors import InputError, KapruneError
 
 from .bench import bench
-from .console import ERR, OUT
+from .console import ERR, say
 from .demo import demo
 from .distill import distill
 from .doctor import doctor
@@ -33,7 +33,7 @@ for command in (prune, distill, export, evaluate, bench, predict, demo, doctor):
 
 def _print_version(asked: bool) -> None:
     if asked:
-        OUT.print(version("kaprune-edge"), highlight=False)
+        say(version("kaprune-edge"))
         raise typer.Exit
 
 

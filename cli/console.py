@@ -64,9 +64,14 @@ class LogProgress:
             ERR.print(f"{self._stage} {done}/{self._total}  {_line(figures)}", highlight=False)
 
 
+def say(text: str) -> None:
+    """Print a result as it is: no wrapped lines, no markup."""
+    OUT.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
 def print_json(content: Mapping[str, Any]) -> None:
     """Print an object for a machine to read."""
-    OUT.print(json.dumps(content, indent=2), soft_wrap=True, highlight=False, markup=False)
+    say(json.dumps(content, indent=2))
 
 
 def percent(metrics: Mapping[str, float]) -> str:

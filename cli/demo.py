@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from . import options
-from .console import OUT, print_json, progress
+from .console import OUT, print_json, progress, say
 
 if TYPE_CHECKING:
     from kaprune_edge.demo import Demo
@@ -36,12 +36,11 @@ def demo(
         print_json({name: asdict(contender) for name, contender in result.contenders.items()})
         return
     OUT.print(_table(result))
-    OUT.print(
+    say(
         "Is a movie-review sentence positive? Accuracy on sentences that no model was trained on.\n"
-        "Latency: median of one text of 128 tokens on one thread; memory: peak of the whole process.",
-        highlight=False,
+        "Latency: median of one text of 128 tokens on one thread; memory: peak of the whole process."
     )
-    OUT.print(f'next: kaprune-edge predict {output / "sparse"} "a quiet, moving film"', highlight=False)
+    say(f'next: kaprune-edge predict {output / "sparse"} "a quiet, moving film"')
 
 
 def _table(result: "Demo") -> Table:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import OUT, percent, print_json, progress
+from .console import percent, print_json, progress, say
 
 
 def distill(
@@ -55,6 +55,6 @@ def distill(
         print_json(dict(result.metrics))
         return
     metrics = result.metrics
-    OUT.print(f"{result.folder}: {metrics['encoder_weights']:,} encoder weights", highlight=False)
-    OUT.print(f"  student  {percent(metrics['metrics'])}", highlight=False)
-    OUT.print(f"  teacher  {percent(metrics['teacher_metrics'])}", highlight=False)
+    say(f"{result.folder}: {metrics['encoder_weights']:,} encoder weights")
+    say(f"  student  {percent(metrics['metrics'])}")
+    say(f"  teacher  {percent(metrics['teacher_metrics'])}")

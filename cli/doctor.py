@@ -3,7 +3,7 @@
 import typer
 
 from . import options
-from .console import OUT, print_json
+from .console import print_json, say
 
 
 def doctor(as_json: options.Json = False) -> None:
@@ -18,17 +18,17 @@ def doctor(as_json: options.Json = False) -> None:
         print_json(found.to_dict())
     else:
         machine = found.machine
-        OUT.print(f"processor  {machine.processor}, {machine.cores} cores", highlight=False)
-        OUT.print(f"features   {', '.join(machine.features) or 'none of note'}", highlight=False)
-        OUT.print(f"memory     {machine.memory_bytes / 1e9:.0f} GB", highlight=False)
+        say(f"processor  {machine.processor}, {machine.cores} cores")
+        say(f"features   {', '.join(machine.features) or 'none of note'}")
+        say(f"memory     {machine.memory_bytes / 1e9:.0f} GB")
         versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-        OUT.print(f"packages   {versions}", highlight=False)
-        OUT.print(f"providers  {', '.join(found.providers)}", highlight=False)
+        say(f"packages   {versions}")
+        say(f"providers  {', '.join(found.providers)}")
         cached = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in found.cached.items())
-        OUT.print(f"cache      {found.cache} ({cached or 'empty'})", highlight=False)
+        say(f"cache      {found.cache} ({cached or 'empty'})")
         for problem in found.problems:
-            OUT.print(f"problem    {problem.finding}; {problem.remedy}", highlight=False)
+            say(f"problem    {problem.finding}; {problem.remedy}")
         if not found.problems:
-            OUT.print("all is well", highlight=False)
+            say("all is well")
     if found.problems:
         raise typer.Exit(1)

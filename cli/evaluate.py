@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import OUT, percent, print_json, progress
+from .console import percent, print_json, progress, say
 
 
 def evaluate(
@@ -26,8 +26,7 @@ def evaluate(
     if as_json:
         print_json(result)
         return
-    OUT.print(
+    say(
         f"{source} on {result['task']} ({result['rows']} rows, {result['engine']}): "
-        f"{percent(result['metrics'])}",
-        highlight=False,
+        f"{percent(result['metrics'])}"
     )

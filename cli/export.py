@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import OUT, print_json, progress
+from .console import print_json, progress, say
 
 
 def export(
@@ -26,9 +26,8 @@ def export(
     if as_json:
         print_json({**asdict(result), "folder": str(result.folder)})
         return
-    OUT.print(
+    say(
         f"{result.folder}: {result.file_bytes / 1e6:.1f} MB, packed matrices {result.sparsity:.1%} sparse, "
-        f"logits within {result.parity_error:.1e} of the source",
-        highlight=False,
+        f"logits within {result.parity_error:.1e} of the source"
     )
-    OUT.print(f"next: kaprune-edge bench {result.folder} --baseline tinybert-4l-312d", highlight=False)
+    say(f"next: kaprune-edge bench {result.folder} --baseline tinybert-4l-312d")

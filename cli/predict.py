@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import OUT, print_json
+from .console import print_json, say
 
 
 def predict(
@@ -30,4 +30,4 @@ def predict(
         print_json({"predictions": [asdict(prediction) for prediction in predictions]})
         return
     for sentence, prediction in zip(text, predictions, strict=True):
-        OUT.print(f"{prediction.label}  {prediction.score:.3f}  {sentence}", highlight=False, markup=False)
+        say(f"{prediction.label}  {prediction.score:.3f}  {sentence}")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import OUT, percent, print_json, progress
+from .console import percent, print_json, progress, say
 
 
 def prune(
@@ -64,7 +64,7 @@ def prune(
         return
     metrics = result.metrics
     kept = metrics["encoder_weights"] / metrics["teacher_encoder_weights"]
-    OUT.print(f"{result.folder}: {kept:.1%} of the encoder's weights kept", highlight=False)
-    OUT.print(f"  sparse   {percent(metrics['metrics'])}", highlight=False)
-    OUT.print(f"  teacher  {percent(metrics['teacher_metrics'])}", highlight=False)
-    OUT.print(f"next: kaprune-edge export {result.folder} --target x86-64 -o deployment", highlight=False)
+    say(f"{result.folder}: {kept:.1%} of the encoder's weights kept")
+    say(f"  sparse   {percent(metrics['metrics'])}")
+    say(f"  teacher  {percent(metrics['teacher_metrics'])}")
+    say(f"next: kaprune-edge export {result.folder} --target x86-64 -o deployment")
