@@ -1,6 +1,7 @@
 """The folders that are written, a run and a deployment: each appears whole or not at all."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -31,18 +32,17 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         InputError: `path` exists already.
-        KapruneError: The disk is full or not writable.
+        KapruneError: Another process is writing it, or the disk is full or not writable.
     """
     check_new(path)
-    staging = _neighbour(path)
-    shutil.rmtree(staging, ignore_errors=True)
-    with _writable(path):
-        staging.mkdir(parents=True)
+    with _writable(path), _claimed(path) as staging:
         try:
+            _clear(staging)
             yield staging
             staging.rename(path)
-        finally:
+        except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
+            raise
 
 
 @contextmanager
@@ -51,12 +51,10 @@ def resumable_folder(path: Path, *, resume: bool) -> Iterator[Path]:
 
     Raises:
         InputError: `path` exists, an interrupted run is in the way, or there is none to resume.
-        KapruneError: The disk is full or not writable.
+        KapruneError: Another process is writing it, or the disk is full or not writable.
     """
     check_resumable(path, resume=resume)
-    staging = _neighbour(path)
-    with _writable(path):
-        staging.mkdir(parents=True, exist_ok=resume)
+    with _writable(path), _claimed(path) as staging:
         yield staging
         staging.rename(path)
 
@@ -64,7 +62,7 @@ def resumable_folder(path: Path, *, resume: bool) -> Iterator[Path]:
 def check_resumable(path: Path, *, resume: bool) -> None:
     """Raise the InputError that `resumable_folder` would, before any work is done."""
     check_new(path)
-    staging = _neighbour(path)
+    staging = interrupted(path)
     if resume and not staging.exists():
         raise InputError(f"no interrupted run for {path}; start it without --resume")
     if not resume and staging.exists():
@@ -73,7 +71,7 @@ def check_resumable(path: Path, *, resume: bool) -> None:
 
 def interrupted(path: Path) -> Path:
     """Name the folder that holds an unfinished `path`."""
-    return _neighbour(path)
+    return path.absolute().with_name(f".{path.absolute().name}.partial")
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -81,8 +79,33 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _neighbour(path: Path) -> Path:
-    return path.absolute().with_name(f".{path.absolute().name}.partial")
+@contextmanager
+def _claimed(path: Path) -> Iterator[Path]:
+    """Make the temporary neighbour of `path` if need be, and hold it alone.
+
+    The lock is on the folder itself and ends with the process, however that ends.
+    """
+    staging = interrupted(path)
+    staging.mkdir(parents=True, exist_ok=True)
+    handle = os.open(staging, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise KapruneError(
+                f"another process is writing {path}; let it finish or choose another --output"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield staging
+    finally:
+        os.close(handle)
+
+
+def _clear(folder: Path) -> None:
+    """Delete what a killed process left."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
