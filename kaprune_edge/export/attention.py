@@ -45,6 +45,8 @@ class Attention(Generic[LayerT]):
     """All nodes from the three projections to the output projection; nothing else reads what they make."""
     terms: tuple[ir.Value, ...]
     """Added to the scores: mask, position bias; their second axis is 1 or `heads`."""
+    guarded: bool
+    """Whether a position that may attend to nothing gets zeros, as in PyTorch's fused attention, not NaN."""
 
     @property
     def merge(self) -> ir.Node:
@@ -69,6 +71,7 @@ class _Walk(Generic[LayerT]):
     def __init__(self, layers: dict[ir.Value, LayerT]) -> None:
         self._layers = layers
         self._scale = 1.0
+        self._guarded = False
         self._nodes: list[ir.Node] = []
         self._terms: list[ir.Value] = []
 
@@ -79,7 +82,7 @@ class _Walk(Generic[LayerT]):
             transpose = self._step(merge.inputs[0], "Transpose")
             back = _permutation(transpose)
             context = self._step(transpose.inputs[0], "MatMul")
-            softmax = self._step(context.inputs[0], "Softmax")
+            softmax = self._softmax(context.inputs[0])
             product = self._scores(softmax.inputs[0])
             query, heads = self._projection(product.inputs[0], (0, 2, 1, 3))
             key, key_heads = self._projection(product.inputs[1], (0, 2, 3, 1))
@@ -92,9 +95,8 @@ class _Walk(Generic[LayerT]):
             return None
         if any(_second_axis(term) not in (1, heads[0]) for term in self._terms):
             return None
-        return Attention(
-            query, key, value, output, *heads, self._scale, tuple(self._nodes), tuple(self._terms)
-        )
+        found = (*heads, self._scale, tuple(self._nodes), tuple(self._terms), self._guarded)
+        return Attention(query, key, value, output, *found)
 
     def _step(self, value: ir.Value | None, *op_types: str) -> ir.Node:
         """Go to the node that makes a value which nothing else reads."""
@@ -103,6 +105,23 @@ class _Walk(Generic[LayerT]):
             raise _NoMatch
         self._nodes.append(node)
         return node
+
+    def _softmax(self, value: ir.Value | None) -> ir.Node:
+        """Go to the Softmax, through where(isnan(softmax), 0, softmax) if that is there."""
+        node = self._step(value, "Softmax", "Where")
+        if node.op_type == "Softmax":
+            return node
+        condition, zero, weights = node.inputs
+        is_nan = self._step(condition, "IsNaN")
+        softmax = None if weights is None else weights.producer()
+        content = constant(zero)
+        if weights is None or is_nan.inputs[0] is not weights or content is None or content.any():
+            raise _NoMatch
+        if not is_op(softmax, "Softmax") or set(weights.consumers()) != {is_nan, node}:
+            raise _NoMatch
+        self._nodes.append(softmax)
+        self._guarded = True
+        return softmax
 
     def _scores(self, value: ir.Value | None) -> ir.Node:
         """Go through scale and added terms to the product of queries and keys."""

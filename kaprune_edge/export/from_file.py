@@ -1,15 +1,19 @@
 """ONNX files made by anyone, brought to the form that the passes expect."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, IdentityEliminationPass
+from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 from onnxscript import optimizer, version_converter
 
 from kaprune_edge.export.domain import DOMAIN, OPSET
 from kaprune_edge.export.passes.fuse_gelu import FuseGelu
 from kaprune_edge.export.passes.fuse_layer_norm import FuseLayerNorm
+from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
 
 __all__ = ["LARGEST_FILE", "load_onnx"]
@@ -33,7 +37,8 @@ def load_onnx(path: Path) -> ir.Model:
     model = _read(path)
     _check(model, path)
     try:
-        version_converter.convert_version(model, OPSET, fallback=True)
+        with quiet("onnxscript"):
+            version_converter.convert_version(model, OPSET, fallback=True)
         ir.passes.PassManager([IdentityEliminationPass(), FuseLayerNorm(), FuseGelu()])(model)
         optimizer.optimize(model, input_size_limit=LARGEST_FILE, output_size_limit=LARGEST_FILE)
     except Exception as error:
@@ -41,7 +46,7 @@ def load_onnx(path: Path) -> ir.Model:
     ClearMetadataAndDocStringPass()(model)
     model.graph.outputs[0].name = "logits"
     model.ir_version = 10
-    return model
+    return _with_shapes(model)
 
 
 def _read(path: Path) -> ir.Model:
@@ -59,6 +64,19 @@ def _read(path: Path) -> ir.Model:
     return ir.serde.deserialize_model(model)
 
 
+def _with_shapes(model: ir.Model) -> ir.Model:
+    """Infer shapes by ONNX Runtime's symbolic inference, which knows the head count of exported masks.
+
+    Where it fails, it writes a file into the current folder; the model stays as it is.
+    """
+    with tempfile.TemporaryDirectory() as litter, contextlib.chdir(litter):
+        try:
+            inferred = SymbolicShapeInference.infer_shapes(ir.serde.serialize_model(model), auto_merge=True)
+        except Exception:
+            return model
+    return ir.serde.deserialize_model(inferred)
+
+
 def _check(model: ir.Model, path: Path) -> None:
     """Refuse what the passes or the runtime cannot take."""
     graph, operators = model.graph, {(node.domain, node.op_type) for node in model.graph.all_nodes()}
@@ -66,6 +84,10 @@ def _check(model: ir.Model, path: Path) -> None:
         raise _refused(path, "was exported by kaprune-edge already")
     if quantized := sorted(name for _, name in operators if _is_quantized(name)):
         raise _refused(path, f"is quantized ({quantized[0]}); give the float32 model")
+    if foreign := sorted(f"{domain}::{name}" for domain, name in operators if domain not in ("", "ai.onnx")):
+        raise _refused(
+            path, f"has {foreign[0]}, which is no standard ONNX; give the file before optimization"
+        )
     if any(value.dtype in _NOT_FLOAT32 for value in graph.initializers.values()):
         raise _refused(path, "has weights that are not float32; export it in float32")
     names = {value.name or "" for value in graph.inputs}

@@ -1,7 +1,6 @@
 """PyTorch to dense ONNX, with dynamic batch and sequence length."""
 
 import contextlib
-import logging
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from kaprune_edge.encoder import check_supported
 from kaprune_edge.export.domain import OPSET
 from kaprune_edge.export.graph import add_initializer, constant, is_op
+from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
 
 __all__ = ["input_names", "to_onnx"]
@@ -40,7 +40,7 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
-    with _exportable(model), warnings.catch_warnings(), _quiet("torch.onnx", "torch.export"):
+    with _exportable(model), warnings.catch_warnings(), quiet("torch.onnx", "torch.export"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Logits(model),
@@ -124,17 +124,3 @@ def _name_after_parameters(graph: ir.Graph) -> None:
             for node in transposes:
                 node.outputs[0].replace_all_uses_with(transposed)
                 graph.remove(node, safe=True)
-
-
-@contextlib.contextmanager
-def _quiet(*names: str) -> Iterator[None]:
-    """Silence loggers that speak of what is no concern of the user, such as torchvision's absence."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

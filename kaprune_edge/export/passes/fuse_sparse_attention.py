@@ -36,7 +36,7 @@ def _fuse(graph: ir.Graph, attention: Attention[PackedLinear]) -> bool:
     projections = (attention.query, attention.key, attention.value, attention.output)
     x, masks, biases = attention.query.x, _masks(attention), _position_biases(attention)
     norm = find_residual_norm(attention.output.y, x)
-    if norm is None or any(layer.activation != "none" for layer in projections):
+    if norm is None or attention.guarded or any(layer.activation != "none" for layer in projections):
         return False
     if attention.key.x is not x or attention.value.x is not x:
         return False

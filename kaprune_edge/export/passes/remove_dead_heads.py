@@ -17,6 +17,7 @@ class RemoveDeadHeads(ir.passes.InPlacePass):
     - A head whose columns in the output projection are zero adds nothing and goes.
     - A head whose rows in the value projection are zero gives its value bias at every position, since
       attention weights sum to one: that goes through the output projection into its bias, and the head goes.
+      Where a guard makes weights zero, at positions that may attend to nothing, that takes a bias of zero.
     - Query, key and value lose the head's rows, the output projection its columns, a position bias its slice.
     - Where no head lives, a constant takes the layer's place.
     - The outputs are the same, up to the rounding of sums; matrices that other layers share are left alone.
@@ -37,6 +38,8 @@ def _shrink(graph: ir.Graph, attention: Attention[Linear]) -> bool:
     query, key, value, output = attention.query, attention.key, attention.value, attention.output
     entered = value.matrix.reshape(heads, -1).any(axis=1)
     left = output.matrix.reshape(-1, heads, size).any(axis=(0, 2))
+    if attention.guarded:
+        entered |= value.flat_bias.reshape(heads, -1).any(axis=1)
     alive = np.logical_and(entered, left)
     if alive.all() or not all(layer.owns_weight for layer in (query, key, value, output)):
         return False
