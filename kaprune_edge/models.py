@@ -95,7 +95,8 @@ def load_classifier(
     Args:
         source: Checkpoint folder or hub id.
         task: Gives the labels.
-        fine_tuned: Whether its classifier must fit the task already; otherwise a new one is drawn.
+        fine_tuned: Whether its classifier must fit the task already; otherwise a new one is
+            drawn where the checkpoint has none that fits.
         dropout: Replaces every dropout probability; None keeps the checkpoint's own.
 
     Raises:
@@ -118,17 +119,23 @@ def load_classifier(
         set_dropout(config, dropout)
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            find_checkpoint(source), config=config, dtype=torch.float32, output_loading_info=True
+            find_checkpoint(source),
+            config=config,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
     except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(
             f"the weights in {source} are missing or damaged; fetch the checkpoint again"
         ) from error
-    encoder = f"{model.base_model_prefix}."
-    missing = [name for name in report["missing_keys"] if fine_tuned or name.startswith(encoder)]
-    if missing := sorted(name for name in missing if fine_tuned or ".pooler." not in name):
-        advice = "name a sequence classifier" if fine_tuned else "fetch the checkpoint again"
-        raise InputError(f"{source} lacks the weights of {missing[0]}; {advice}")
+    drawn = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
+    if not fine_tuned:
+        encoder = f"{model.base_model_prefix}."
+        drawn = {name for name in drawn if name.startswith(encoder) and ".pooler." not in name}
+    if drawn:
+        advice = "name a fine-tuned classifier" if fine_tuned else "fetch the checkpoint again"
+        raise InputError(f"{source} has no weights that fit {min(drawn)}; {advice}")
     return cast(PreTrainedModel, model)
 
 

@@ -1,5 +1,6 @@
 """What to do, as data: checked before any work starts, readable as YAML, saved beside every result."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
@@ -131,9 +132,20 @@ def _explain(error: ErrorDetails, kind: type[BaseModel]) -> str:
     return f"{where} is {error['input']!r}; {error['msg'].replace('Input', 'it')}"
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without its numbers of base 60, so that the pattern 2:4 is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:int"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"), list("-+0123456789"))
+
+
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise InputError(f"cannot read recipe {file}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

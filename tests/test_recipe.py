@@ -1,0 +1,136 @@
+"""Recipes: read, overridden, checked, and written back without loss."""
+
+import re
+
+import pytest
+
+from kaprune_edge.pruning.schedule import Schedule
+from kaprune_edge.recipe import DistillRecipe, LossWeights, PruneRecipe, Training, make_recipe, save_recipe
+from kaprune_runtime.errors import InputError
+
+GIVEN = {"model": "bert", "task": "glue/sst2"}
+WHOLE = PruneRecipe(
+    model="bert",
+    teacher="tuned",
+    task="csv:a.csv,b.csv",
+    train_rows=100,
+    seed=3,
+    training=Training(epochs=0.5, learning_rate=1e-4, batch_size=8, max_length=64, decay="linear", dropout=0),
+    teacher_training=Training(epochs=2),
+    losses=LossWeights(attention=0, hidden=2.5),
+    student_start="teacher",
+    sparsity=0.5,
+    pattern="2:4",
+    schedule=Schedule(course="linear", pruning_steps=7, fixed_share=0),
+)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "recipe", [WHOLE, PruneRecipe(**GIVEN), DistillRecipe(teacher="t", task="glue/cola")]
+)
+def test_yaml_round_trip(recipe, tmp_path):
+    save_recipe(recipe, tmp_path / "recipe.yaml")
+    assert make_recipe(type(recipe), tmp_path / "recipe.yaml", {}) == recipe
+
+
+def test_defaults_are_the_paper_s():
+    recipe = make_recipe(PruneRecipe, None, GIVEN)
+    assert (
+        recipe.sparsity == 0.95 and recipe.pattern == "unstructured" and recipe.student_start == "pretrained"
+    )
+    assert recipe.training == Training(
+        epochs=12, learning_rate=3e-5, batch_size=32, max_length=128, decay="constant", dropout=None
+    )
+    assert set(recipe.losses.model_dump().values()) == {1}
+    assert recipe.schedule.pruning_steps == 100
+
+
+def test_options_win_over_the_file_and_leave_its_other_fields(file):
+    path = file("model: bert\ntask: glue/sst2\nsparsity: 0.8\ntraining: {epochs: 5, batch_size: 16}\n")
+    recipe = make_recipe(
+        PruneRecipe, path, {"sparsity": 0.9, "training.epochs": 2.0, "schedule.course": "linear"}
+    )
+    assert (recipe.sparsity, recipe.training.epochs, recipe.training.batch_size) == (0.9, 2, 16)
+    assert recipe.schedule == Schedule(course="linear")
+    assert make_recipe(PruneRecipe, path, {}).sparsity == 0.8
+
+
+def test_n_of_m_needs_no_quotes(file):
+    assert make_recipe(PruneRecipe, file("pattern: 2:4\nsparsity: 0.5\nseed: 12"), GIVEN).pattern == "2:4"
+
+
+def test_numbers_that_yaml_takes_for_text_are_read(file):
+    recipe = make_recipe(PruneRecipe, file("training: {learning_rate: 1e-4}"), GIVEN)
+    assert recipe.training.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "too_little"),
+    [
+        ("sparsity", 0, -0.01),
+        ("train_rows", 1, 0),
+        ("seed", 0, -1),
+        ("training.batch_size", 1, 0),
+        ("training.max_length", 8, 7),
+        ("training.dropout", 0, -0.1),
+        ("losses.attention", 0, -1),
+        ("schedule.pruning_steps", 1, 0),
+        ("schedule.fixed_share", 0, -0.1),
+    ],
+)
+def test_ranges(field, least, too_little):
+    make_recipe(PruneRecipe, None, {**GIVEN, field: least})
+    message = f"{field} is {too_little}; it should be greater than or equal to {least}"
+    with pytest.raises(InputError, match=re.escape(message)):
+        make_recipe(PruneRecipe, None, {**GIVEN, field: too_little})
+
+
+@pytest.mark.parametrize("field", ["sparsity", "training.dropout", "schedule.fixed_share"])
+def test_shares_stay_below_one(field):
+    make_recipe(PruneRecipe, None, {**GIVEN, field: 0.999})
+    with pytest.raises(InputError, match=f"{field} is 1.0; it should be less than 1"):
+        make_recipe(PruneRecipe, None, {**GIVEN, field: 1.0})
+
+
+@pytest.mark.parametrize("field", ["training.epochs", "training.learning_rate"])
+@pytest.mark.parametrize(("value", "message"), [(0.0, "greater than 0"), (float("nan"), "a finite number")])
+def test_amounts_are_positive_and_finite(field, value, message):
+    with pytest.raises(InputError, match=f"{field} is {value}; it should be {message}"):
+        make_recipe(PruneRecipe, None, {**GIVEN, field: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sparcity: 0.5", r"sparcity is unknown; the fields there are task, .*sparsity"),
+        ("schedule: {steps: 5}", r"schedule.steps is unknown; .* course, pruning_steps, fixed_share"),
+        ("training:", r"training is None; it should be a valid dictionary"),
+        ("losses: {logits: much}", r"losses.logits is 'much'; it should be a valid number"),
+        ("student_start: afresh", r"student_start is 'afresh'; it should be 'pretrained' or 'teacher'"),
+        ("pattern: 4by1", r"unknown pattern '4by1'; use unstructured, RxC"),
+        ("pattern: 1:4", r"pattern 1:4 needs sparsity 0.75, not 0.95"),
+        ("- model", r"recipe.yaml holds no recipe; it must be a mapping"),
+        ("", r"recipe.yaml holds no recipe; it must be a mapping"),
+        ("model: [", r"recipe.yaml is not YAML; see docs/prune.md"),
+        ("!!python/object/apply:os.getcwd []", r"recipe.yaml is not YAML; see docs/prune.md"),
+    ],
+)
+def test_bad_recipes_are_refused(file, text, message):
+    with pytest.raises(InputError, match=message):
+        make_recipe(PruneRecipe, file(text), GIVEN)
+
+
+@pytest.mark.parametrize(("kind", "field"), [(PruneRecipe, "model"), (DistillRecipe, "teacher")])
+def test_what_has_no_default_must_be_given(kind, field):
+    with pytest.raises(InputError, match=f"{field} is missing; give it on the command line or in the recipe"):
+        make_recipe(kind, None, {"task": "glue/sst2"})
