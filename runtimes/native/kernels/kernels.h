@@ -1,0 +1,68 @@
+// The micro-kernels: pure functions of pointers and sizes that allocate nothing and check nothing.
+//
+// Activations lie in tiles: `tokens` neighbouring tokens of all features, tokens contiguous, float [features][tokens],
+// where `tokens` is 1 to `max_vectors` vectors of `lanes` tokens. Tiles are aligned to 64 bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kaprune {
+
+enum class Activation { kNone, kGelu };
+
+// A matrix whose blocks are `block_rows` x 1, `block_rows` a multiple of 4, as a model file holds it.
+struct Blocks4x1 {
+  size_t block_rows;
+  const float* values;      // [blocks][block_rows]
+  const int32_t* starts;    // [block rows + 1]: first block of each block row
+  const uint16_t* columns;  // [blocks]
+  const float* bias;        // [rows]
+};
+
+// A matrix of single weights, repacked for the kernel: four rows with about as many weights each go side by side, the
+// shorter ones filled up with zeros. Columns are cut into slabs, whose part of a tile stays in the first-level cache;
+// the rows of each slab are grouped anew, and slabs are summed in the output.
+struct Interleaved1x1 {
+  struct Slab {
+    uint32_t first_column;
+    uint32_t first_group;
+    uint32_t last_group;  // one past
+  };
+  const Slab* slabs;
+  size_t slab_count;
+  const uint32_t* rows;     // [groups][4]
+  const uint32_t* starts;   // [groups + 1]: first step of each group
+  const float* values;      // [steps][4]
+  const uint16_t* columns;  // [steps][4], counted from the slab's first column
+  const float* bias;        // [rows], filled up to a multiple of 4
+};
+
+// What one instruction set offers. Each function comes for tiles of `vectors` = 1 to `max_vectors` vectors.
+struct Kernels {
+  const char* name;
+  size_t lanes;
+  size_t max_vectors;
+
+  // y = activation(matrix . x + bias) for the block rows `first` to `last` - 1; x and y are tiles, y of these rows only.
+  void (*multiply_4x1)(const Blocks4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,
+                       const float* x, float* y);
+
+  // The same for all rows of `matrix`; y has room for their number filled up to a multiple of 4.
+  void (*multiply_1x1)(const Interleaved1x1& matrix, Activation activation, size_t vectors, const float* x, float* y);
+
+  // Makes a tile of `tokens` rows of `x`, row i at x + i * stride; tokens that the tile has beyond them become 0.
+  void (*to_tile)(const float* x, size_t stride, size_t tokens, size_t features, size_t vectors, float* tile);
+
+  // The way back; y has `tokens` rows.
+  void (*from_tile)(const float* tile, size_t vectors, size_t features, size_t tokens, float* y, size_t stride);
+};
+
+// Every instruction set that this library was built for and this processor has, the best first. The last one is
+// portable.
+const Kernels* const* available_kernels(size_t* count);
+
+// The best one, chosen when the library is loaded.
+const Kernels& kernels();
+
+}  // namespace kaprune

@@ -1,0 +1,15 @@
+// The kernels of one instruction set; see vector.h for what this file is compiled with.
+#include "kernels/kernels.h"
+#include "kernels/sparse_1x1.h"
+#include "kernels/sparse_4x1.h"
+#include "kernels/transpose.h"
+
+#define KAPRUNE_TEXT_(name) #name
+#define KAPRUNE_TEXT(name) KAPRUNE_TEXT_(name)
+
+namespace kaprune::KAPRUNE_ISA {
+
+extern const Kernels table;
+const Kernels table = {KAPRUNE_TEXT(KAPRUNE_ISA), kLanes, kMaxVectors, multiply_4x1, multiply_1x1, to_tile, from_tile};
+
+}  // namespace kaprune::KAPRUNE_ISA

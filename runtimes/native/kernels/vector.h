@@ -1,0 +1,42 @@
+// The vector type of the instruction set that this file is compiled for.
+//
+// Included only by table.cpp, which is compiled once for each instruction set with
+//   KAPRUNE_ISA      its name, a namespace of its own, so that no function of one set is linked into another
+//   KAPRUNE_LANES    floats in a vector
+//   KAPRUNE_VECTORS  vectors that a row of a tile may have, so that 4 rows of sums stay in registers
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#define KAPRUNE_UNROLL _Pragma("GCC unroll 16")
+
+namespace kaprune::KAPRUNE_ISA {
+
+constexpr int kLanes = KAPRUNE_LANES;
+constexpr int kMaxVectors = KAPRUNE_VECTORS;
+
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), may_alias));
+typedef float UnalignedVector __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+typedef int32_t IntVector __attribute__((vector_size(kLanes * sizeof(float)), may_alias));
+
+inline Vector broadcast(float value) { return value - Vector{}; }
+
+// Both give b where either is NaN.
+inline Vector max(Vector a, Vector b) { return a > b ? a : b; }
+
+inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
+
+// Calls Kernel<V>::run(arguments...) for V = `vectors`.
+template <template <int> class Kernel, class... Arguments>
+inline void with_vectors(size_t vectors, const Arguments&... arguments) {
+  static_assert(kMaxVectors == 3 || kMaxVectors == 4, "add a case");
+  switch (vectors) {
+    case 1: return Kernel<1>::run(arguments...);
+    case 2: return Kernel<2>::run(arguments...);
+    case 3: return Kernel<3>::run(arguments...);
+    default: return Kernel<kMaxVectors>::run(arguments...);
+  }
+}
+
+}  // namespace kaprune::KAPRUNE_ISA

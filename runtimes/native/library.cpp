@@ -1,0 +1,67 @@
+// What the shared library exports.
+#include <map>
+#include <mutex>
+
+#include "kernels/kernels.h"
+#include "operators/sparse_linear.h"
+#include "ort/operator.h"
+
+#define KAPRUNE_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace kaprune {
+
+namespace {
+
+const ort::Operator<SparseLinear> sparse_linear;
+const OrtCustomOp* const operators[] = {&sparse_linear};
+
+// The domain, one for each ONNX Runtime of the process; sessions use it without owning it.
+class Domains {
+ public:
+  ~Domains() {
+    for (const auto& [api, domain] : domains_) api->ReleaseCustomOpDomain(domain);
+  }
+
+  OrtStatus* add_to(OrtSessionOptions* options, const OrtApi& api) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    auto found = domains_.find(&api);
+    if (found == domains_.end()) {
+      OrtCustomOpDomain* domain = nullptr;
+      if (OrtStatus* status = api.CreateCustomOpDomain("ai.kaprune", &domain)) return status;
+      for (const OrtCustomOp* op : operators) {
+        if (OrtStatus* status = api.CustomOpDomain_Add(domain, op)) {
+          api.ReleaseCustomOpDomain(domain);
+          return status;
+        }
+      }
+      found = domains_.emplace(&api, domain).first;
+    }
+    return api.AddCustomOpDomain(options, found->second);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<const OrtApi*, OrtCustomOpDomain*> domains_;
+};
+
+}  // namespace
+
+}  // namespace kaprune
+
+// Adds the operators of `ai.kaprune` to a session's options; ONNX Runtime's register_custom_ops_library calls it.
+KAPRUNE_EXPORT OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
+  const OrtApi* api = base->GetApi(kaprune::ort::kApiVersion);
+  if (api == nullptr) {
+    const OrtApi* oldest = base->GetApi(1);
+    return oldest->CreateStatus(kaprune::ort::kFail, "kaprune needs onnxruntime 1.17 or newer");
+  }
+  static kaprune::Domains domains;
+  try {
+    return domains.add_to(options, *api);
+  } catch (const std::exception& error) {
+    return api->CreateStatus(kaprune::ort::kFail, error.what());
+  }
+}
+
+// Names the instruction set that this machine runs: "avx512", "avx2", "neon" or "portable".
+KAPRUNE_EXPORT const char* KapruneInstructionSet() { return kaprune::kernels().name; }

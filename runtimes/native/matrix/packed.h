@@ -1,0 +1,42 @@
+// A packed matrix as the model file holds it (docs/format.md), checked: whatever reads a `PackedMatrix` may trust it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "ort/operator.h"
+
+namespace kaprune {
+
+// A matrix [rows, columns] of which only some blocks are kept; views into the session's initializers.
+struct PackedMatrix {
+  size_t rows;
+  size_t columns;  // up to the last one that holds a block; an input may have more
+  size_t block_rows;
+  size_t block_columns;
+  size_t blocks;
+  const float* values;    // [blocks][block_rows][block_columns]
+  const int32_t* starts;  // [rows / block_rows + 1]
+  const void* block_column_ids;
+  bool wide_ids;  // uint32, not uint16
+  const float* bias;  // [rows]
+
+  size_t block_column(size_t block) const {
+    return wide_ids ? static_cast<const uint32_t*>(block_column_ids)[block]
+                    : static_cast<const uint16_t*>(block_column_ids)[block];
+  }
+};
+
+// The five tensors that make a packed matrix.
+struct PackedTensors {
+  std::optional<ort::Tensor> values, crow_indices, col_indices, scales, bias;
+};
+
+// Checks every rule of the format.
+//
+// Throws ort::Error naming the tensor, prefixed as in `prefix`crow_indices, and what is wrong with it.
+PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, const std::vector<int64_t>& blocksize,
+                          const std::string& prefix);
+
+}  // namespace kaprune

@@ -1,0 +1,23 @@
+#include "operators/inputs.h"
+
+namespace kaprune {
+
+PackedMatrix read_packed(const ort::KernelInfo& info, size_t first_input, const char* features,
+                         const std::string& prefix) {
+  const auto tensor = [&](size_t index, const char* name) {
+    return info.initializer(first_input + index, (prefix + name).c_str());
+  };
+  const PackedTensors tensors{tensor(0, "values"), tensor(1, "crow_indices"), tensor(2, "col_indices"),
+                              tensor(3, "scales"), tensor(4, "bias")};
+  return check_packed(tensors, info.int_attribute(features), info.ints_attribute((prefix + "blocksize").c_str()),
+                      prefix);
+}
+
+Activation read_activation(const ort::KernelInfo& info) {
+  const std::string name = info.string_attribute("activation");
+  if (name == "none") return Activation::kNone;
+  if (name == "gelu") return Activation::kGelu;
+  throw ort::Error("activation '" + name + "' is unknown; a newer kaprune-edge-runtime may know it");
+}
+
+}  // namespace kaprune
