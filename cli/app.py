@@ -23,7 +23,6 @@ from .prune import prune
 app = typer.Typer(
     name="kaprune-edge",
     help="Prune BERT-like encoders to 5 % of their weights and ship them as one portable sparse ONNX file.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
@@ -53,7 +52,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return app(standalone_mode=False) or 0
+        return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except InputError as error:
         return _complain(str(error), 2)
     except KapruneError as error:

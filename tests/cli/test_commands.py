@@ -37,6 +37,14 @@ def test_prune(place, run):
     assert re.search(r"^prune and distil 1/1  loss \d+\.\d+  sparsity 0\.75", finished.err, re.MULTILINE)
 
 
+def test_a_terminal_sees_a_bar_with_loss_and_sparsity(place, run, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    finished = run(f"kaprune-edge prune model {SHORT} --teacher model --sparsity 0.75 -o run")
+    last = re.sub(r"\x1b\[[0-9;?]*\w", "", finished.err).rstrip().splitlines()[-1]
+    assert re.match(r"prune and distil +━+ 1/1 \d+:\d+:\d+ loss \d+\.\d+  sparsity 0\.750", last)
+
+
 def test_options_win_over_the_recipe(place, run_json):
     Path("recipe.yaml").write_text("model: absent\npattern: 8x1\nsparsity: 0.5\ntraining: {epochs: 7}")
     metrics = run_json(f"kaprune-edge prune model --recipe recipe.yaml {SHORT} --teacher model -o run --json")

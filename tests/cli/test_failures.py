@@ -49,3 +49,9 @@ def test_a_training_that_diverges_says_so(place, run):
         run(f"{PRUNE} -o run --learning-rate 1e30")
     )
     assert not Path("run").exists()
+
+
+def test_a_read_only_disk_is_refused_at_once(small_disk, run):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    finished = run(f"{PRUNE} -o disk/deep/run")
+    assert finished == (2, "", f"error: {small_disk} cannot be written to; choose another --output\n")

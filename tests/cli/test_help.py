@@ -23,7 +23,9 @@ def test_help_shows_an_example_of_options_that_exist(run, command):
 
 
 def test_the_commands_are_listed_with_what_they_do(run):
-    listed = run("kaprune-edge --help").out.partition("Commands:")[2]
+    finished = run("kaprune-edge --help")
+    assert run("kaprune-edge") == finished
+    listed = finished.out.partition("Commands:")[2]
     assert tuple(re.findall(r"^  (\w+)", listed, re.MULTILINE)) == COMMANDS
 
 
