@@ -18,7 +18,7 @@ from kaprune_edge.export.passes import optimization
 from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
 from kaprune_edge.progress import Progress, Silent
-from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL
+from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, read_json
 from kaprune_runtime.errors import InputError
 
 __all__ = ["Deployment", "export_model"]
@@ -80,6 +80,14 @@ def _write_model(source: Source, folder: Path) -> None:
     ir.save(source.model, folder / MODEL)
     source.config.save_pretrained(folder)
     source.tokenizer.save_pretrained(folder)
+    _name_tokenizer_for_all(folder / "tokenizer_config.json")
+
+
+def _name_tokenizer_for_all(path: Path) -> None:
+    """Give the generic tokenizer class the name that transformers 4, and with it Optimum, knows too."""
+    config = dict(read_json(path))
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        artifacts.write_json(path, config | {"tokenizer_class": "PreTrainedTokenizerFast"})
 
 
 def _packed_sparsity(layers: list[LayerReport]) -> float:

@@ -8,16 +8,6 @@ import torch
 from kaprune_edge.export import to_onnx
 
 
-def make_model(model_type, **settings):
-    """Make a tiny model whose biases and normalizations are random too."""
-    model = tiny.make_model(model_type, **settings)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter.add_(torch.randn_like(parameter) * 0.2)
-    return model
-
-
 @pytest.fixture(scope="session")
 def dense_graph(tmp_path_factory, worker_id):
     """Give a tiny model's dense ONNX graph, made once for all test processes."""
@@ -28,7 +18,7 @@ def dense_graph(tmp_path_factory, worker_id):
         file = shared / f"dense-{model_type}.onnx"
         with filelock.FileLock(file.with_suffix(".lock")):
             if not file.exists():
-                ir.save(to_onnx(make_model(model_type, vocab_size=graphs.VOCABULARY)), file)
+                ir.save(to_onnx(graphs.make_model(model_type)), file)
         return ir.load(file)
 
     return load
@@ -40,7 +30,7 @@ def sparse_checkpoint(tmp_path_factory):
 
     def make(model_type="bert", block=(4, 1), sparsity=0.8, change=None, **settings):
         tokenizer = tiny.make_tokenizer(model_type)
-        model = make_model(model_type, vocab_size=len(tokenizer), **settings)
+        model = graphs.make_model(model_type, vocab_size=len(tokenizer), **settings)
         graphs.prune(model, block, sparsity)
         if change is not None:
             with torch.no_grad():

@@ -5,13 +5,24 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 import onnxruntime
+import tiny
 import torch
 
 from kaprune_edge.encoder import LAYOUTS, encoder_matrices
 from kaprune_edge.sparsity.patterns import Blocks
 
-VOCABULARY = 60
+VOCABULARY = 300
 ARCHITECTURES = sorted(LAYOUTS)
+
+
+def make_model(model_type, vocab_size=VOCABULARY, **settings):
+    """Make a tiny model whose biases and normalizations are random too."""
+    model = tiny.make_model(model_type, vocab_size=vocab_size, **settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
 
 
 def parse(body, signature, **initializers):

@@ -1,0 +1,187 @@
+import contextlib
+import hashlib
+import json
+import subprocess
+
+import graphs
+import numpy as np
+import onnx_ir as ir
+import pytest
+import tiny
+import torch
+from transformers import AutoConfig, AutoTokenizer
+
+from kaprune_edge.encoder import encoder_layers
+from kaprune_edge.export import export_model
+from kaprune_runtime import Classifier, InputError, KapruneError
+
+TEXTS = [
+    "a warm and funny film",
+    "flat",
+    "the plot of the film is dull , the acting flat and the end in sight",
+]
+
+
+@pytest.fixture(scope="module")
+def bert(sparse_checkpoint, tmp_path_factory):
+    """A sparse BERT with a dead head and an all-zero matrix, exported."""
+
+    def change(model):
+        first, second = encoder_layers(model)
+        first.value.weight[8:16] = 0
+        second.query.weight.zero_()
+
+    folder, model = sparse_checkpoint("bert", change=change, label_names=["bad", "good"])
+    (folder / "metrics.json").write_text('{"accuracy": 0.875}')
+    output = tmp_path_factory.mktemp("deployment") / "sparse-bert"
+    return export_model(folder, output), model
+
+
+@pytest.mark.parametrize("model_type", graphs.ARCHITECTURES)
+def test_texts_get_pytorchs_logits(sparse_checkpoint, tmp_path, model_type):
+    folder, model = sparse_checkpoint(model_type, block=(1, 1))
+    result = export_model(folder, tmp_path / "deployment")
+    assert result.parity_error < 1e-4
+    assert result.sparsity == pytest.approx(0.8, abs=0.01)
+    batch = AutoTokenizer.from_pretrained(folder)(
+        TEXTS, padding=True, truncation=True, max_length=40, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        reference = model(**batch).logits
+    np.testing.assert_allclose(Classifier(result.folder).logits(TEXTS), reference, atol=1e-4)
+
+
+def test_the_manifest_describes_every_file(bert):
+    result, _ = bert
+    manifest = json.loads((result.folder / "kaprune.json").read_text())
+    files = {path.name for path in result.folder.iterdir()}
+    assert files == {*manifest["files"], "kaprune.json"}
+    assert {"model.onnx", "config.json", "tokenizer.json", "README.md"} <= files
+    for name, record in manifest["files"].items():
+        content = (result.folder / name).read_bytes()
+        assert record == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert sum(manifest["bytes"].values()) == result.file_bytes
+    assert manifest["operators"] == {"": 20, "ai.kaprune": 1}
+    assert manifest["metrics"] == {"accuracy": 0.875}
+    assert manifest["parity"] == {"largest_logit_difference": result.parity_error, "tolerance": 1e-4}
+
+
+def test_the_manifest_tells_the_sparsity_of_every_layer(bert):
+    result, model = bert
+    manifest = json.loads((result.folder / "kaprune.json").read_text())
+    layers = {layer["name"]: layer for layer in manifest["layers"]}
+    assert len(layers) == 14
+    second = f"{graphs.layer_name('bert', 'query', 1)}"
+    assert layers[second]["sparsity"] == 1
+    assert layers[graphs.layer_name("bert", "query")]["shape"] == [24, 32]
+    dense = {name for name, layer in layers.items() if layer["block"] is None}
+    assert dense == {"bert.pooler.dense", "classifier"}
+    name = graphs.layer_name("bert", "output", 1)
+    weight = model.get_parameter(f"{name}.weight")
+    assert layers[name]["block"] == [4, 1]
+    assert layers[name]["sparsity"] == pytest.approx(1 - weight.count_nonzero().item() / weight.numel())
+    assert sum(layer["bytes"] for layer in layers.values()) == sum(
+        manifest["bytes"][part] for part in ("encoder_values", "indices")
+    )
+    assert manifest["bytes"]["embeddings"] == 4 * 32 * (model.config.vocab_size + 42 + 2)
+
+
+def test_config_and_tokenizer_are_those_of_transformers(bert):
+    result, model = bert
+    config = AutoConfig.from_pretrained(result.folder)
+    assert (config.model_type, config.architectures) == ("bert", ["BertForSequenceClassification"])
+    assert config.id2label == {0: "bad", 1: "good"}
+    tokenizer = AutoTokenizer.from_pretrained(result.folder)
+    assert tokenizer(TEXTS[0])["input_ids"]
+    assert len(tokenizer) == model.config.vocab_size
+    settings = json.loads((result.folder / "tokenizer_config.json").read_text())
+    assert settings["tokenizer_class"] == "PreTrainedTokenizerFast", "transformers 4 knows no other"
+
+
+def test_the_model_cards_code_runs(bert):
+    result, model = bert
+    card = (result.folder / "README.md").read_text()
+    assert "| labels | bad, good |" in card
+    assert "| accuracy | 0.875 |" in card
+    code = card.split("```python\n")[1].split("```")[0]
+    names = {}
+    with contextlib.chdir(result.folder):
+        exec(code, names)
+    batch = AutoTokenizer.from_pretrained(result.folder)("A fine film.", return_tensors="pt")
+    with torch.inference_mode():
+        np.testing.assert_allclose(names["logits"], model(**batch).logits, atol=1e-4)
+
+
+def test_logits_too_far_from_pytorchs_fail_the_export(sparse_checkpoint, tmp_path):
+    """They are so large that float32 cannot give them within the tolerance."""
+    folder, _ = sparse_checkpoint(change=lambda model: model.classifier.weight.mul_(1e6))
+    with pytest.raises(KapruneError, match="logits differ"):
+        export_model(folder, tmp_path / "deployment")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def onnx_file(dense_graph, tmp_path_factory):
+    """A pruned ONNX file with its config and tokenizer."""
+
+    def make(change=graphs.prune_graph):
+        folder = tmp_path_factory.mktemp("onnx")
+        tiny.make_tokenizer("bert").save_pretrained(folder)
+        graphs.make_model("bert").config.save_pretrained(folder)
+        model = dense_graph("bert")
+        change(model)
+        ir.save(model, folder / "model.onnx")
+        return folder / "model.onnx"
+
+    return make
+
+
+def test_logits_that_are_no_numbers_fail_the_export(onnx_file, tmp_path):
+    def spoil(model):
+        graphs.edit(model, graphs.layer_name("bert", "output"), lambda matrix: matrix.fill(np.nan))
+
+    with pytest.raises(KapruneError, match=r"logits differ .* by inf"):
+        export_model(onnx_file(spoil), tmp_path / "deployment")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """Mount a file system of a few kilobytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48k", "none", disk], capture_output=True
+    ).returncode:
+        pytest.skip("only root can mount a file system")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_leaves_nothing(onnx_file, tiny_disk):
+    source = onnx_file()
+    with pytest.raises(KapruneError, match="the disk is full"):
+        export_model(source, tiny_disk / "deployment")
+    assert not list(tiny_disk.iterdir())
+
+
+def test_what_exists_is_not_overwritten(onnx_file, tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError, match="exists; choose another"):
+        export_model(onnx_file(), tmp_path)
+    assert (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("model.onnx", "riscv", "unknown target 'riscv'; choose from x86-64, arm64, portable"),
+        ("missing-folder", "x86-64", "missing-folder"),
+        ("missing.onnx", "x86-64", "does not exist"),
+    ],
+)
+def test_wrong_arguments_leave_nothing(onnx_file, tmp_path, source, target, message):
+    folder = onnx_file().parent
+    with pytest.raises(InputError, match=message):
+        export_model(folder / source, tmp_path / "deployment", target=target)
+    assert not list(tmp_path.iterdir())
