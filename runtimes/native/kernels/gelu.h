@@ -28,10 +28,13 @@ inline Vector gelu(Vector x) {
   return max(Vector{}, x) - (even + odd * t);
 }
 
-// In place, on `count` vectors.
-inline void activate(Activation activation, Vector* y, int count) {
-  if (activation == Activation::kNone) return;
-  for (int i = 0; i < count; ++i) y[i] = gelu(y[i]);
+// In place, on `count` vectors. Out of line: its constants would push a product's sums out of registers.
+__attribute__((noinline)) inline void apply_gelu(Vector* y, size_t count) {
+  for (size_t i = 0; i < count; ++i) y[i] = gelu(y[i]);
+}
+
+inline void activate(Activation activation, Vector* y, size_t count) {
+  if (activation == Activation::kGelu) apply_gelu(y, count);
 }
 
 }  // namespace kaprune::KAPRUNE_ISA

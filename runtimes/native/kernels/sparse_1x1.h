@@ -11,41 +11,53 @@ namespace kaprune::KAPRUNE_ISA {
 
 template <int V>
 struct Multiply1x1 {
-  static void run(const Interleaved1x1& matrix, Activation activation, const float* x, float* y) {
-    auto* rows_of_y = reinterpret_cast<Vector*>(y);
+  // Out of line: each V then has the registers to itself.
+  __attribute__((noinline)) static void run(const Interleaved1x1& matrix, Activation activation, const float* x,
+                                            float* y) {
     for (size_t s = 0; s < matrix.slab_count; ++s) {
       const Interleaved1x1::Slab& slab = matrix.slabs[s];
-      const auto* columns_of_x = reinterpret_cast<const Vector*>(x) + size_t{slab.first_column} * V;
+      const auto* slab_of_x = opaque(reinterpret_cast<const Vector*>(x) + size_t{slab.first_column} * V);
       const Activation now = s + 1 == matrix.slab_count ? activation : Activation::kNone;
       for (size_t group = slab.first_group; group < slab.last_group; ++group) {
+        const size_t start = matrix.starts[group];
+        const size_t end = matrix.starts[group + 1];
         const uint32_t* rows = matrix.rows + group * 4;
         Vector sum[4][V];
         KAPRUNE_UNROLL
         for (int r = 0; r < 4; ++r) {
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) {
-            sum[r][v] = s == 0 ? broadcast(matrix.bias[rows[r]]) : rows_of_y[size_t{rows[r]} * V + v];
+            sum[r][v] = s == 0 ? broadcast(matrix.bias[rows[r]])
+                               : reinterpret_cast<const Vector*>(y)[size_t{rows[r]} * V + v];
           }
         }
-        const size_t end = matrix.starts[group + 1];
-        for (size_t step = matrix.starts[group]; step < end; ++step) {
-          KAPRUNE_UNROLL
-          for (int r = 0; r < 4; ++r) {
-            const Vector* column = columns_of_x + size_t{matrix.columns[step * 4 + r]} * V;
-            const float value = matrix.values[step * 4 + r];
-            KAPRUNE_UNROLL
-            for (int v = 0; v < V; ++v) sum[r][v] += column[v] * value;
-          }
-        }
+        add_products(matrix.values + start * 4, matrix.columns + start * 4, end - start, slab_of_x, sum);
         KAPRUNE_UNROLL
         for (int r = 0; r < 4; ++r) {
-          Vector* out = rows_of_y + size_t{rows[r]} * V;
+          Vector* out = reinterpret_cast<Vector*>(y) + size_t{rows[r]} * V;
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) out[v] = sum[r][v];
           activate(now, out, V);
         }
       }
     }
+  }
+
+ private:
+  static inline void add_products(const float* values, const uint16_t* columns, size_t steps, const Vector* x,
+                                  Vector (&sum)[4][V]) {
+    for (const float* end = values + steps * 4; values != end; values += 4, columns += 4) {
+      const Vector weights = load_weights(values);
+      add_product(weight<0>(weights), x + size_t{columns[0]} * V, sum[0]);
+      add_product(weight<1>(weights), x + size_t{columns[1]} * V, sum[1]);
+      add_product(weight<2>(weights), x + size_t{columns[2]} * V, sum[2]);
+      add_product(weight<3>(weights), x + size_t{columns[3]} * V, sum[3]);
+    }
+  }
+
+  static inline void add_product(Vector weight, const Vector* x, Vector (&sum)[V]) {
+    KAPRUNE_UNROLL
+    for (int v = 0; v < V; ++v) sum[v] += x[v] * weight;
   }
 };
 

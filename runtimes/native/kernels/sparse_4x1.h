@@ -9,32 +9,44 @@
 
 namespace kaprune::KAPRUNE_ISA {
 
+// Blocks between a prefetch and its use: a wide matrix's tile outgrows the second-level cache.
+constexpr size_t kBlocksAhead = 8;
+
 template <int V>
 struct Multiply4x1 {
-  static void run(const Blocks4x1& matrix, size_t first, size_t last, Activation activation, const float* x, float* y) {
-    const auto* columns_of_x = reinterpret_cast<const Vector*>(x);
+  // Out of line: each V then has the registers to itself.
+  __attribute__((noinline)) static void run(const Blocks4x1& matrix, size_t first, size_t last, Activation activation,
+                                            const float* x, float* y) {
+    const auto* x_columns = reinterpret_cast<const Vector*>(x);
+    auto* out = reinterpret_cast<Vector*>(y);
+    const uint16_t* columns = matrix.columns;
     const size_t block_rows = matrix.block_rows;
+    const size_t last_block = matrix.starts[last];
     for (size_t block_row = first; block_row < last; ++block_row) {
       const size_t start = matrix.starts[block_row];
       const size_t end = matrix.starts[block_row + 1];
-      for (size_t part = 0; part < block_rows; part += 4) {
-        const size_t row = block_row * block_rows + part;
+      for (size_t part = 0; part < block_rows; part += 4, out += 4 * V) {
+        const float* bias = matrix.bias + block_row * block_rows + part;
         Vector sum[4][V];
         KAPRUNE_UNROLL
         for (int r = 0; r < 4; ++r) {
           KAPRUNE_UNROLL
-          for (int v = 0; v < V; ++v) sum[r][v] = broadcast(matrix.bias[row + r]);
+          for (int v = 0; v < V; ++v) sum[r][v] = broadcast(bias[r]);
         }
         const float* values = matrix.values + start * block_rows + part;
         for (size_t block = start; block < end; ++block, values += block_rows) {
-          const Vector* column = columns_of_x + size_t{matrix.columns[block]} * V;
+          const size_t ahead = block + kBlocksAhead < last_block ? block + kBlocksAhead : block;
+          const Vector* next = x_columns + size_t{columns[ahead]} * V;
+          __builtin_prefetch(next);
+          if constexpr (sizeof(Vector[V]) > 64) __builtin_prefetch(next + V - 1);
+
+          const Vector* column = x_columns + size_t{columns[block]} * V;
           KAPRUNE_UNROLL
           for (int r = 0; r < 4; ++r) {
             KAPRUNE_UNROLL
             for (int v = 0; v < V; ++v) sum[r][v] += column[v] * values[r];
           }
         }
-        auto* out = reinterpret_cast<Vector*>(y) + (row - first * block_rows) * V;
         KAPRUNE_UNROLL
         for (int r = 0; r < 4; ++r) {
           KAPRUNE_UNROLL

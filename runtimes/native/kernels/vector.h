@@ -8,8 +8,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #define KAPRUNE_UNROLL _Pragma("GCC unroll 16")
+
+// An operand that an empty `asm` may have changed: keeps the compiler from dropping or moving work on it.
+#ifdef __aarch64__
+#define KAPRUNE_IN_REGISTER(vector) "+w"(vector)
+#else
+#define KAPRUNE_IN_REGISTER(vector) "+v"(vector)
+#endif
 
 namespace kaprune::KAPRUNE_ISA {
 
@@ -26,6 +34,38 @@ inline Vector broadcast(float value) { return value - Vector{}; }
 inline Vector max(Vector a, Vector b) { return a > b ? a : b; }
 
 inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
+
+// Four weights, repeated in every 128 bits: one load instead of four broadcasts from memory.
+template <int... Lane>
+inline Vector load_weights(const float* weights, std::integer_sequence<int, Lane...>) {
+  typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+  const Four four = *reinterpret_cast<const Four*>(weights);
+  Vector repeated = __builtin_shufflevector(four, four, (Lane & 3)...);
+  asm("" : KAPRUNE_IN_REGISTER(repeated));
+  return repeated;
+}
+
+inline Vector load_weights(const float* weights) {
+  return load_weights(weights, std::make_integer_sequence<int, kLanes>());
+}
+
+// Weight `Row` of four, in every lane; never crosses 128 bits.
+template <int Row, int... Lane>
+inline Vector weight(Vector weights, std::integer_sequence<int, Lane...>) {
+  return __builtin_shufflevector(weights, weights, ((Lane & ~3) + Row)...);
+}
+
+template <int Row>
+inline Vector weight(Vector weights) {
+  return weight<Row>(weights, std::make_integer_sequence<int, kLanes>());
+}
+
+// Keeps the compiler from computing with what a pointer was made of.
+template <class Pointer>
+inline Pointer opaque(Pointer pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
 
 // Calls Kernel<V>::run(arguments...) for V = `vectors`.
 template <template <int> class Kernel, class... Arguments>

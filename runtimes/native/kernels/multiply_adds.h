@@ -1,0 +1,23 @@
+// The core's peak: nothing but independent multiply-adds.
+#pragma once
+
+#include "kernels/vector.h"
+
+namespace kaprune::KAPRUNE_ISA {
+
+inline size_t multiply_adds(size_t steps) {
+  constexpr int kSums = 12;
+  Vector sums[kSums];
+  KAPRUNE_UNROLL
+  for (int i = 0; i < kSums; ++i) sums[i] = broadcast(static_cast<float>(i));
+  Vector factor = broadcast(0.5f);
+  for (size_t step = 0; step < steps; ++step) {
+    KAPRUNE_UNROLL
+    for (int i = 0; i < kSums; ++i) sums[i] = sums[i] * factor + factor;
+    KAPRUNE_UNROLL
+    for (int i = 0; i < kSums; ++i) asm volatile("" : KAPRUNE_IN_REGISTER(sums[i]));
+  }
+  return steps * kSums * kLanes;
+}
+
+}  // namespace kaprune::KAPRUNE_ISA
