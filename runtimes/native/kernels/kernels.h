@@ -56,6 +56,10 @@ struct Kernels {
 
   // The way back; y has `tokens` rows.
   void (*from_tile)(const float* tile, size_t vectors, size_t features, size_t tokens, float* y, size_t stride);
+
+  // Runs `steps` rounds of independent multiply-adds on registers alone and returns how many that were, counting each
+  // lane: the most that this core can do, which the benchmark compares with.
+  size_t (*multiply_adds)(size_t steps);
 };
 
 // Every instruction set that this library was built for and this processor has, the best first. The last one is
