@@ -107,7 +107,7 @@ def _write_card(
         packed=sum(layer.block is not None for layer in layers),
         sparsity=deployment.sparsity,
         parity=deployment.parity_error,
-        metrics={name: value for name, value in source.metrics.items() if isinstance(value, int | float)},
+        metrics=source.metrics,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 

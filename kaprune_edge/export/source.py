@@ -1,6 +1,5 @@
 """What can be exported: a run, a Hugging Face checkpoint, an ONNX file; each with its tokenizer."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from kaprune_edge.export.from_file import load_onnx
 from kaprune_edge.export.from_torch import to_onnx
 from kaprune_edge.export.parity import Reference
 from kaprune_edge.models import load_config, load_tokenizer
-from kaprune_runtime.deployment import MODEL
+from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.session import run, session
 
@@ -38,7 +37,7 @@ class Source:
     tokenizer: PreTrainedTokenizerBase
     reference: Reference
     metrics: Mapping[str, Any]
-    """Of the run, if it is one and has them."""
+    """What the run scored, if it is one."""
 
 
 def open_source(source: Path | str) -> Source:
@@ -69,7 +68,7 @@ def _from_checkpoint(source: str) -> Source:
         config=config,
         tokenizer=tokenizer,
         reference=lambda feeds: _run_torch(model, feeds),
-        metrics=json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+        metrics=read_json(metrics).get("metrics", {}) if metrics.is_file() else {},
     )
 
 

@@ -32,7 +32,7 @@ def bert(sparse_checkpoint, tmp_path_factory):
         second.query.weight.zero_()
 
     folder, model = sparse_checkpoint("bert", change=change, label_names=["bad", "good"])
-    (folder / "metrics.json").write_text('{"accuracy": 0.875}')
+    (folder / "metrics.json").write_text('{"steps": 9, "metrics": {"accuracy": 0.875}}')
     output = tmp_path_factory.mktemp("deployment") / "sparse-bert"
     return export_model(folder, output), model
 
