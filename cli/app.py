@@ -20,6 +20,9 @@ from .export import export
 from .predict import predict
 from .prune import prune
 
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+
 app = typer.Typer(
     name="kaprune-edge",
     help="Prune BERT-like encoders to 5 % of their weights and ship them as one portable sparse ONNX file.",
@@ -52,7 +55,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        code: int = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except InputError as error:
         return _complain(str(error), 2)
     except KapruneError as error:
@@ -61,8 +64,6 @@ def _run() -> int:
         context = getattr(error, "ctx", None)
         where = context.command_path if context else app.info.name
         return _complain(f"{error.format_message().rstrip('.')}; see {where} --help", error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("stopped; an interrupted training goes on with --resume", 130)
     except Exception as error:
         if os.environ.get("KAPRUNE_DEBUG"):
             raise
@@ -70,6 +71,9 @@ def _run() -> int:
         return _complain(
             f"unexpected {type(error).__name__}: {lines[0]} (set KAPRUNE_DEBUG=1 to see where)", 1
         )
+    if code == INTERRUPTED:
+        return _complain("stopped; an interrupted training goes on with --resume", code)
+    return code
 
 
 def _complain(message: str, code: int) -> int:

@@ -1,7 +1,10 @@
 """What fails through no fault of the command line: exit code 1, and what was done is not lost."""
 
 import os
+import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,17 @@ def test_a_read_only_disk_is_refused_at_once(small_disk, run):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     finished = run(f"{PRUNE} -o disk/deep/run")
     assert finished == (2, "", f"error: {small_disk} cannot be written to; choose another --output\n")
+
+
+def test_an_interrupted_training_goes_on_with_resume(place, run):
+    def interrupt():
+        while not list(place.glob(".run.partial/checkpoints/*/*/complete")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    options = "--batch-size 2 --epochs 10 --teacher-epochs 10"
+    finished = run(f"{PRUNE} {options} -o run")
+    assert (finished.code, finished.out) == (130, "")
+    assert finished.err.endswith("error: stopped; an interrupted training goes on with --resume\n")
+    assert run(f"{PRUNE} {options} -o run --resume").code == 0
