@@ -6,13 +6,18 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass, IdentityEliminationPass
+from onnx_ir.passes.common import (
+    ClearMetadataAndDocStringPass,
+    IdentityEliminationPass,
+    RemoveUnusedNodesPass,
+)
 from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 from onnxscript import optimizer, version_converter
 
 from kaprune_edge.export.domain import DOMAIN, OPSET
 from kaprune_edge.export.passes.fuse_gelu import FuseGelu
 from kaprune_edge.export.passes.fuse_layer_norm import FuseLayerNorm
+from kaprune_edge.export.passes.simplify_reshape import SimplifyReshape
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
 
@@ -46,7 +51,9 @@ def load_onnx(path: Path) -> ir.Model:
     ClearMetadataAndDocStringPass()(model)
     model.graph.outputs[0].name = "logits"
     model.ir_version = 10
-    return _with_shapes(model)
+    model = _with_shapes(model)
+    ir.passes.PassManager([SimplifyReshape(), RemoveUnusedNodesPass()])(model)
+    return model
 
 
 def _read(path: Path) -> ir.Model:

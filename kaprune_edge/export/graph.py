@@ -1,11 +1,14 @@
 """Small questions and changes that several passes share."""
 
+from collections.abc import Iterable
 from typing import TypeGuard
 
 import numpy as np
 import onnx_ir as ir
 
-__all__ = ["add_initializer", "constant", "is_op", "only_consumer", "size"]
+__all__ = ["add_initializer", "constant", "is_op", "only_consumer", "same_shape", "size"]
+
+Dimension = int | ir.SymbolicDim
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> TypeGuard[ir.Node]:
@@ -28,6 +31,18 @@ def only_consumer(value: ir.Value) -> ir.Node | None:
     """Find the node that alone, and once, uses a value which is no graph output."""
     uses = tuple(value.uses())
     return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+
+
+def same_shape(shape: Iterable[Dimension] | None, other: Iterable[Dimension] | None) -> bool:
+    """Whether two shapes are known to be equal: dimension by dimension the same number or symbol."""
+    if shape is None or other is None:
+        return False
+    sizes = tuple(shape)
+    return sizes == tuple(other) and all(map(_known, sizes))
+
+
+def _known(size: Dimension) -> bool:
+    return not isinstance(size, ir.SymbolicDim) or size.value is not None
 
 
 def add_initializer(graph: ir.Graph, name: str, content: np.ndarray) -> ir.Value:

@@ -2,7 +2,7 @@
 
 import onnx_ir as ir
 
-from kaprune_edge.export.graph import is_op
+from kaprune_edge.export.graph import is_op, same_shape
 
 __all__ = ["RemoveExpand"]
 
@@ -30,18 +30,8 @@ def _broadcasts_anyway(expand: ir.Node) -> bool:
     return all(
         is_op(add, "Add")
         and any(
-            value is not None and value is not expanded and _same(value.shape, expanded.shape)
+            value is not None and value is not expanded and same_shape(value.shape, expanded.shape)
             for value in add.inputs
         )
         for add in expanded.consumers()
     )
-
-
-def _same(shape: ir.Shape | None, other: ir.Shape | None) -> bool:
-    """Whether two shapes are known to be equal: dimension by dimension the same number or symbol."""
-    known = shape is not None and all(size is not None for size in map(_size, shape))
-    return known and shape == other
-
-
-def _size(size: int | ir.SymbolicDim) -> int | str | None:
-    return size.value if isinstance(size, ir.SymbolicDim) else size
