@@ -1,5 +1,6 @@
 import graphs
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from kaprune_edge.export.passes.remove_dead_heads import RemoveDeadHeads
@@ -60,3 +61,27 @@ def test_a_matrix_that_is_read_twice_stays(dense_graph):
         weights[f"{query}.weight.T"].replace_all_uses_with(weights[f"{value}.weight.T"])
     assert not RemoveDeadHeads()(changed).modified
     graphs.assert_same(changed, original)
+
+
+def guard(model):
+    """Give zeros for NaN after every softmax, as PyTorch exports its fused attention."""
+    zero = ir.val("zero", const_value=ir.tensor(np.float32(0), name="zero"))
+    model.graph.register_initializer(zero)
+    for softmax in graphs.nodes(model, "Softmax"):
+        weights = softmax.outputs[0]
+        (reader,) = weights.consumers()
+        is_nan = ir.node("IsNaN", [weights])
+        where = ir.node("Where", [is_nan.outputs[0], zero, weights])
+        model.graph.insert_after(softmax, [is_nan, where])
+        reader.replace_input_with(0, where.outputs[0])
+
+
+def test_a_guarded_softmax_keeps_heads_whose_value_is_not_constant(dense_graph):
+    """Where a position may attend to nothing, a head gives zeros there and its value's bias elsewhere."""
+    original, changed = dense_graph("bert"), dense_graph("bert")
+    for model in (original, changed):
+        guard(model)
+        silence(model, "bert", entered=(1,), left=(3,))
+    RemoveDeadHeads()(changed)
+    graphs.assert_same(changed, original)
+    assert graphs.width(changed, graphs.layer_name("bert", "value")) == 3 * SIZE
