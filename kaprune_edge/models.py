@@ -154,6 +154,16 @@ def check_length(config: PretrainedConfig, max_length: int) -> None:
         )
 
 
+def check_same_shape(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
+    """Raise InputError unless the layers of two models, and what they read, can be compared one to one."""
+    for entry in ("model_type", "vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"):
+        own, other = getattr(student.config, entry), getattr(teacher.config, entry)
+        if own != other:
+            raise InputError(
+                f"the model's {entry} is {own}, its teacher's {other}; name one made from this model"
+            )
+
+
 def set_dropout(config: PretrainedConfig, probability: float) -> None:
     """Replace every dropout probability of a configuration."""
     for name, value in config.to_dict().items():

@@ -17,7 +17,7 @@ from kaprune_edge.distillation.teaching import prune_while_distilling
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.export import Deployment, export_model
-from kaprune_edge.models import check_length, load_classifier, load_tokenizer, max_tokens
+from kaprune_edge.models import check_length, check_same_shape, load_classifier, load_tokenizer, max_tokens
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe
@@ -59,6 +59,8 @@ def prune(
     check_length(student.config, recipe.training.max_length)
     pruner = Pruner(encoder_matrices(student), parse_pattern(recipe.pattern))
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True) if recipe.teacher else None
+    if teacher is not None:
+        check_same_shape(student, teacher)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, progress or Silent())
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)

@@ -9,7 +9,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from kaprune_edge.models import check_length, load_classifier, load_config, load_tokenizer, max_tokens
+from kaprune_edge.models import (
+    check_length,
+    check_same_shape,
+    load_classifier,
+    load_config,
+    load_tokenizer,
+    max_tokens,
+)
 from kaprune_edge.tasks import load_task
 from kaprune_runtime.errors import InputError
 
@@ -97,6 +104,17 @@ def test_a_checkpoint_that_lacks_encoder_weights_is_refused(checkpoint, task):
         InputError, match=r"fit .*layer\.1\.output\.dense\.weight; fetch the checkpoint again"
     ):
         load_classifier(str(source), task, fine_tuned=False)
+
+
+@pytest.mark.parametrize("model_type", tiny.CONFIGS)
+def test_a_teacher_has_the_student_s_shape(model_type, checkpoint, task):
+    model = load_classifier(checkpoint(model_type), task, fine_tuned=True)
+    check_same_shape(model, model)
+    other = "roberta" if model_type != "roberta" else "bert"
+    with pytest.raises(
+        InputError, match=rf"model_type is {model_type}, its teacher's {other}; name one made from this"
+    ):
+        check_same_shape(model, load_classifier(checkpoint(other), task, fine_tuned=True))
 
 
 def test_an_unsupported_architecture_is_refused_with_the_supported_ones(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
+from transformers import AutoModelForSequenceClassification
 
 TASK = "--task csv:train.csv,eval.csv"
 PRUNE = f"kaprune-edge prune model {TASK} --max-length 24 -o run"
@@ -42,6 +43,12 @@ def lack(prefix):
         save_file(kept, "model/model.safetensors", metadata={"format": "pt"})
 
     return lack
+
+
+def make_shallow():
+    """A classifier of one layer, where the model has two."""
+    model = AutoModelForSequenceClassification.from_pretrained("model", num_hidden_layers=1)
+    model.save_pretrained("shallow")
 
 
 TOKENIZER = ("model/tokenizer.json", "model/tokenizer_config.json")
@@ -89,6 +96,11 @@ CASES = [
     ),
     (lack("classifier"), EXPORT, "model lacks classifier.bias; give a checkpoint fine-tuned"),
     (None, f"{PRUNE} --max-length 100", "the model takes 8 to 42 tokens, not 100; change --max-length"),
+    (
+        make_shallow,
+        f"{PRUNE} --teacher shallow",
+        "model's num_hidden_layers is 2, its teacher's 1; name one made from this model",
+    ),
     # Tasks.
     (None, "kaprune-edge prune model -o run", "task is missing; give it on the command line or"),
     (None, "kaprune-edge evaluate model --task imdb", "unknown task 'imdb'; use glue/NAME, .*csv:TRAIN,"),
