@@ -1,7 +1,6 @@
 import graphs
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 import pytest
 import torch
 
@@ -133,22 +132,3 @@ def test_a_shared_matrix_is_packed_once():
 def test_a_matrix_that_is_also_read_otherwise_stays_dense():
     body = "product = MatMul (x, weight) sum = ReduceSum <keepdims: int = 0> (weight) y = Add (product, sum)"
     assert not PackSparseLinear()(linear(pruned(), body)).modified
-
-
-@pytest.mark.parametrize("model_type", graphs.ARCHITECTURES)
-def test_stock_onnxruntime_folds_the_functions_into_plain_products(dense_graph, model_type, tmp_path):
-    original = dense_graph(model_type)
-    graphs.prune_graph(original)
-    changed = graphs.copy(original)
-    PackSparseLinear()(changed)
-    assert graphs.op_types(changed).count("SparseLinear") == 12
-    graphs.assert_same(changed, original)
-    ir.save(changed, tmp_path / "packed.onnx")
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "folded.onnx")
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(tmp_path / "packed.onnx", options, providers=["CPUExecutionProvider"])
-    folded = graphs.op_types(ir.load(tmp_path / "folded.onnx"))
-    assert not {"ScatterND", "ScatterElements", "CumSum", "If", "SparseLinear"} & (
-        set(folded) - set(graphs.op_types(original))
-    )
