@@ -3,6 +3,8 @@
 #include <mutex>
 
 #include "kernels/kernels.h"
+#include "operators/sparse_attention.h"
+#include "operators/sparse_feed_forward.h"
 #include "operators/sparse_linear.h"
 #include "ort/operator.h"
 
@@ -13,7 +15,9 @@ namespace kaprune {
 namespace {
 
 const ort::Operator<SparseLinear> sparse_linear;
-const OrtCustomOp* const operators[] = {&sparse_linear};
+const ort::Operator<SparseFeedForward> sparse_feed_forward;
+const ort::Operator<SparseAttention> sparse_attention;
+const OrtCustomOp* const operators[] = {&sparse_linear, &sparse_feed_forward, &sparse_attention};
 
 // The domain, one for each ONNX Runtime of the process; sessions use it without owning it.
 class Domains {

@@ -52,7 +52,8 @@ struct Attention {
       const KeyTile& tile = head.tiles[t];
       for (size_t first = 0; first < tile.tokens; first += 4) {
         Vector sum[4][V] = {};
-        multiply_dense(sum, tile.keys + first, 1, tile.width, head.head_size, queries);
+        const float* keys = head.keys + tile.offset + head.first_row * tile.width + first;
+        multiply_dense(sum, keys, 1, tile.width, head.head_size, queries);
         for (size_t r = 0; r < 4 && first + r < tile.tokens; ++r, ++key) {
           for (int v = 0; v < V; ++v) {
             Vector value = sum[r][v] * head.scale + head.mask[key];
@@ -80,7 +81,8 @@ struct Attention {
     Vector sum[Rows][V] = {};
     for (size_t t = 0; t < head.tile_count; ++t) {
       const KeyTile& tile = head.tiles[t];
-      multiply_dense(sum, tile.values + feature * tile.width, tile.width, 1, tile.tokens, powers);
+      const float* values = head.values + tile.offset + (head.first_row + feature) * tile.width;
+      multiply_dense(sum, values, tile.width, 1, tile.tokens, powers);
       powers += tile.tokens * V;
     }
     for (int r = 0; r < Rows; ++r) {

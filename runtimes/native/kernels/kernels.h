@@ -38,6 +38,28 @@ struct Interleaved1x1 {
   const float* bias;        // [rows], filled up to a multiple of 4
 };
 
+// A tile of the keys and values of a sequence.
+struct KeyTile {
+  size_t offset;  // floats before it
+  size_t width;   // tokens
+  size_t tokens;  // those that do not fill up the last vector
+};
+
+// One head of attention over one sequence.
+struct AttentionHead {
+  const KeyTile* tiles;
+  size_t tile_count;
+  const float* keys;  // tiles, of which rows `first_row` to `first_row` + `head_size` - 1 are this head's
+  const float* values;
+  size_t first_row;
+  size_t head_size;
+  float scale;
+  const float* mask;   // [tokens], added to the scores of every query
+  const float* bias;   // [queries][bias_stride], added to the scores of each query; or null
+  size_t bias_stride;
+  size_t queries;  // those that do not fill up the last vector
+};
+
 // What one instruction set offers. Each function comes for tiles of `vectors` = 1 to `max_vectors` vectors.
 struct Kernels {
   const char* name;
@@ -50,6 +72,15 @@ struct Kernels {
 
   // The same for all rows of `matrix`; y has room for their number filled up to a multiple of 4.
   void (*multiply_1x1)(const Interleaved1x1& matrix, Activation activation, size_t vectors, const float* x, float* y);
+
+  // output = softmax(scale * queries . keys + bias + mask) . values of one head, for one tile of queries.
+  //
+  // queries, output: tiles of `head_size` features. scores: room for as many rows of such a tile as there are tokens.
+  void (*attend)(const AttentionHead& head, size_t vectors, const float* queries, float* scores, float* output);
+
+  // tile = layer_norm(tile + residual) over its features.
+  void (*add_and_normalize)(const float* residual, const float* gamma, const float* beta, size_t features,
+                            float epsilon, size_t vectors, float* tile);
 
   // Makes a tile of `tokens` rows of `x`, row i at x + i * stride; tokens that the tile has beyond them become 0.
   void (*to_tile)(const float* x, size_t stride, size_t tokens, size_t features, size_t vectors, float* tile);

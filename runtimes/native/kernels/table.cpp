@@ -1,6 +1,8 @@
 // The kernels of one instruction set; see vector.h for what this file is compiled with.
+#include "kernels/attention.h"
 #include "kernels/kernels.h"
 #include "kernels/multiply_adds.h"
+#include "kernels/residual_norm.h"
 #include "kernels/sparse_1x1.h"
 #include "kernels/sparse_4x1.h"
 #include "kernels/transpose.h"
@@ -11,7 +13,17 @@
 namespace kaprune::KAPRUNE_ISA {
 
 extern const Kernels table;
-const Kernels table = {KAPRUNE_TEXT(KAPRUNE_ISA), kLanes, kMaxVectors, multiply_4x1, multiply_1x1, to_tile, from_tile,
-                       multiply_adds};
+const Kernels table = {
+    KAPRUNE_TEXT(KAPRUNE_ISA),
+    kLanes,
+    kMaxVectors,
+    multiply_4x1,
+    multiply_1x1,
+    attend,
+    add_and_normalize,
+    to_tile,
+    from_tile,
+    multiply_adds,
+};
 
 }  // namespace kaprune::KAPRUNE_ISA

@@ -13,6 +13,15 @@ PackedMatrix read_packed(const ort::KernelInfo& info, size_t first_input, const 
                       prefix);
 }
 
+const float* read_vector(const ort::KernelInfo& info, size_t input, const char* name, size_t size) {
+  const std::optional<ort::Tensor> tensor = info.initializer(input, name);
+  if (!tensor || tensor->type != ort::ElementType::kFloat ||
+      tensor->shape != std::vector<int64_t>{static_cast<int64_t>(size)}) {
+    throw ort::Error(std::string(name) + " is not float32 [" + std::to_string(size) + "]");
+  }
+  return tensor->as<float>();
+}
+
 Activation read_activation(const ort::KernelInfo& info) {
   const std::string name = info.string_attribute("activation");
   if (name == "none") return Activation::kNone;

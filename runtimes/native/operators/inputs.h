@@ -16,6 +16,9 @@ namespace kaprune {
 PackedMatrix read_packed(const ort::KernelInfo& info, size_t first_input, const char* features,
                          const std::string& prefix);
 
+// Reads an initializer of float32 [size]; throws ort::Error.
+const float* read_vector(const ort::KernelInfo& info, size_t input, const char* name, size_t size);
+
 // Reads the attribute `activation`; throws ort::Error for a name that this library does not know.
 Activation read_activation(const ort::KernelInfo& info);
 
