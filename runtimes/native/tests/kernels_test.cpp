@@ -7,6 +7,7 @@
 
 #include "matrix/sparse_matrix.h"
 #include "matrix/tiling.h"
+#include "tests/aligned.h"
 
 namespace {
 
@@ -54,15 +55,6 @@ struct RandomMatrix {
     }
     return sum;
   }
-};
-
-class Aligned {
- public:
-  explicit Aligned(size_t floats) : memory_(floats + 16) {}
-  float* data() { return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(memory_.data()) + 63) & ~uintptr_t{63}); }
-
- private:
-  std::vector<float> memory_;
 };
 
 void check_matrix(const Kernels& kernels, const RandomMatrix& matrix, size_t columns, size_t tokens,
