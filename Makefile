@@ -6,7 +6,9 @@ BIN := .venv/bin
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml runtimes/pyproject.toml constraints.txt
+NATIVE := $(wildcard runtimes/native/*.* runtimes/native/*/*.*)
+
+.venv/ready: pyproject.toml runtimes/pyproject.toml constraints.txt $(NATIVE)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable runtimes --editable '.[dev]'
 	touch $@
@@ -19,6 +21,9 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy kaprune_edge runtimes/kaprune_runtime cli
+	$(BIN)/cmake -S runtimes/native -B build/native -DCMAKE_BUILD_TYPE=Release
+	$(BIN)/cmake --build build/native --parallel 2
+	$(BIN)/ctest --test-dir build/native --output-on-failure
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
 format: setup

@@ -20,6 +20,7 @@ def doctor(as_json: options.Json = False) -> None:
         machine = found.machine
         say(f"processor  {machine.processor}, {machine.cores} core{'s' * (machine.cores > 1)}")
         say(f"features   {', '.join(machine.features) or 'none of note'}")
+        say(f"kernels    {found.kernels or 'none'}")
         say(f"memory     {machine.memory_bytes / 1e9:.0f} GB")
         versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
         say(f"packages   {versions}")

@@ -12,6 +12,7 @@ import onnxruntime
 from packaging.requirements import Requirement
 
 from kaprune_edge.assets import cache_folder
+from kaprune_runtime import KapruneError, instruction_set
 from kaprune_runtime.machine import Machine, describe_machine
 
 _PACKAGES = ("kaprune-edge", "kaprune-edge-runtime")
@@ -35,6 +36,8 @@ class Diagnosis:
     versions: Mapping[str, str]
     providers: tuple[str, ...]
     """Execution providers of the installed onnxruntime."""
+    kernels: str | None
+    """Instruction set of the sparse kernels that run here; None where the operator library does not load."""
     cache: str
     cached: Mapping[str, int]
     """Bytes of each thing in the cache folder; the demo's model and data come there when first used."""
@@ -48,13 +51,20 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Look at the packages, the machine and the cache folder; changes nothing."""
     machine, cache = describe_machine(), cache_folder()
+    kernels, kernel_problems = _kernels()
     return Diagnosis(
         machine=machine,
         versions={name: found for name in _SHOWN if (found := _installed(name)) is not None},
         providers=tuple(onnxruntime.get_available_providers()),
+        kernels=kernels,
         cache=str(cache),
         cached=_contents(cache),
-        problems=(*_package_problems(), *_machine_problems(machine), *_cache_problems(cache)),
+        problems=(
+            *_package_problems(),
+            *_machine_problems(machine),
+            *kernel_problems,
+            *_cache_problems(cache),
+        ),
     )
 
 
@@ -63,6 +73,14 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _kernels() -> tuple[str | None, tuple[Problem, ...]]:
+    try:
+        return instruction_set(), ()
+    except KapruneError as error:
+        finding, _, remedy = str(error).rpartition("; ")
+        return None, (Problem(f"sparse models run slowly: {finding}", remedy),)
 
 
 def _contents(cache: Path) -> dict[str, int]:

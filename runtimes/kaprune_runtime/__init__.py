@@ -1,7 +1,16 @@
 """Runs kaprune-edge deployments: ONNX Runtime, NumPy and tokenizers, nothing else."""
 
 from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.library import instruction_set, library_path
 from kaprune_runtime.pipeline import Classifier, Prediction
 from kaprune_runtime.session import session
 
-__all__ = ["Classifier", "InputError", "KapruneError", "Prediction", "session"]
+__all__ = [
+    "Classifier",
+    "InputError",
+    "KapruneError",
+    "Prediction",
+    "instruction_set",
+    "library_path",
+    "session",
+]

@@ -1,5 +1,6 @@
 """A deployment as an ONNX Runtime session."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -7,19 +8,24 @@ import onnxruntime
 
 from kaprune_runtime.deployment import MODEL, verify
 from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.library import library_path
 
 CPU = "CPUExecutionProvider"
 
 
 def session(
-    folder_or_onnx: str | Path, *, threads: int = 1, provider: str = CPU
+    folder_or_onnx: str | Path, *, threads: int = 1, provider: str = CPU, portable: bool = False
 ) -> onnxruntime.InferenceSession:
     """Load a deployment folder, or any single ONNX file, for running.
+
+    On the CPU provider the native operator library runs what it can; where it does not load, one warning
+    says so and ONNX Runtime runs the operators' portable definitions: the same results, slower.
 
     Args:
         folder_or_onnx: The folder, or the file.
         threads: Threads that one run may use; at least 1.
         provider: Execution provider; what it cannot run falls to the CPU provider.
+        portable: Leave the native operator library out.
 
     Raises:
         InputError: The deployment is missing or damaged, or the provider is not in this onnxruntime.
@@ -38,6 +44,8 @@ def session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    if provider == CPU and not portable:
+        _register_library(options)
     try:
         loaded = onnxruntime.InferenceSession(path, options, providers=list(dict.fromkeys([provider, CPU])))
     except Exception as error:
@@ -45,6 +53,16 @@ def session(
     if provider not in loaded.get_providers():
         raise KapruneError(f"{provider} did not start on this machine; use {CPU}")
     return loaded
+
+
+def _register_library(options: onnxruntime.SessionOptions) -> None:
+    try:
+        options.register_custom_ops_library(str(library_path()))
+    except Exception as error:
+        # Always at the same line, so that Python shows it once.
+        warnings.warn(
+            f"running without sparse kernels, slower: {_one_line(error)}", RuntimeWarning, stacklevel=1
+        )
 
 
 def check_threads(threads: int) -> None:

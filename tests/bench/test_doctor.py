@@ -33,6 +33,15 @@ def test_a_useless_cache_folder_is_a_problem(tmp_path, monkeypatch):
     assert "KAPRUNE_CACHE" in problem.remedy
 
 
+def test_kernels_are_named_and_a_missing_library_is_a_problem(monkeypatch, tmp_path):
+    assert diagnose().kernels in ("avx512", "avx2", "neon", "portable")
+    monkeypatch.setenv("KAPRUNE_LIBRARY", str(tmp_path / "gone.so"))
+    diagnosis = diagnose()
+    assert diagnosis.kernels is None
+    (problem,) = (problem for problem in diagnosis.problems if "gone.so" in problem.finding)
+    assert "KAPRUNE_LIBRARY" in problem.remedy
+
+
 def test_unfit_packages_are_problems(tmp_path, monkeypatch):
     def install(name, version):
         folder = tmp_path / f"{name}-{version}.dist-info"

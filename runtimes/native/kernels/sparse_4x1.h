@@ -33,7 +33,7 @@ struct Multiply4x1 {
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) sum[r][v] = broadcast(bias[r]);
         }
-        const float* values = matrix.values + start * block_rows + part;
+        const float* values = matrix.values + start * block_rows;
         for (size_t block = start; block < end; ++block, values += block_rows) {
           const size_t ahead = block + kBlocksAhead < last_block ? block + kBlocksAhead : block;
           const Vector* next = x_columns + size_t{columns[ahead]} * V;
@@ -44,7 +44,7 @@ struct Multiply4x1 {
           KAPRUNE_UNROLL
           for (int r = 0; r < 4; ++r) {
             KAPRUNE_UNROLL
-            for (int v = 0; v < V; ++v) sum[r][v] += column[v] * values[r];
+            for (int v = 0; v < V; ++v) sum[r][v] += column[v] * values[part + r];
           }
         }
         KAPRUNE_UNROLL

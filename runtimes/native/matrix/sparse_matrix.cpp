@@ -99,10 +99,10 @@ void SparseMatrix::repack(const PackedMatrix& matrix) {
         group_rows_.insert(group_rows_.end(), members, members + 4);
         for (std::ptrdiff_t step = 0; step < length(members[3]); ++step) {
           for (size_t i = 0; i < 4; ++i) {
-            const Weight* weight = ranges[members[i]].first + step;
             const bool filler = step >= length(members[i]);
-            values_.push_back(filler ? 0 : weight->value);
-            column_ids_.push_back(filler ? 0 : static_cast<uint16_t>(weight->column - first_column));
+            const Weight weight = filler ? Weight{first_column, 0} : ranges[members[i]].first[step];
+            values_.push_back(weight.value);
+            column_ids_.push_back(static_cast<uint16_t>(weight.column - first_column));
           }
         }
         starts_.push_back(static_cast<uint32_t>(values_.size() / 4));

@@ -57,31 +57,39 @@ std::string KernelInfo::node_name() const {
   return name;
 }
 
+void KernelInfo::check_attribute(const char* name, OrtStatus* status) const {
+  try {
+    check(api_, status);
+  } catch (const Error& error) {
+    throw Error(std::string("attribute ") + name + ": " + error.what());
+  }
+}
+
 float KernelInfo::float_attribute(const char* name) const {
   float value = 0;
-  check(api_, api_.KernelInfoGetAttribute_float(info_, name, &value));
+  check_attribute(name, api_.KernelInfoGetAttribute_float(info_, name, &value));
   return value;
 }
 
 int64_t KernelInfo::int_attribute(const char* name) const {
   int64_t value = 0;
-  check(api_, api_.KernelInfoGetAttribute_int64(info_, name, &value));
+  check_attribute(name, api_.KernelInfoGetAttribute_int64(info_, name, &value));
   return value;
 }
 
 std::vector<int64_t> KernelInfo::ints_attribute(const char* name) const {
   size_t size = 0;
-  check(api_, api_.KernelInfoGetAttributeArray_int64(info_, name, nullptr, &size));
+  check_attribute(name, api_.KernelInfoGetAttributeArray_int64(info_, name, nullptr, &size));
   std::vector<int64_t> values(size);
-  check(api_, api_.KernelInfoGetAttributeArray_int64(info_, name, values.data(), &size));
+  check_attribute(name, api_.KernelInfoGetAttributeArray_int64(info_, name, values.data(), &size));
   return values;
 }
 
 std::string KernelInfo::string_attribute(const char* name) const {
   size_t size = 0;
-  check(api_, api_.KernelInfoGetAttribute_string(info_, name, nullptr, &size));
+  check_attribute(name, api_.KernelInfoGetAttribute_string(info_, name, nullptr, &size));
   std::string value(size, '\0');
-  check(api_, api_.KernelInfoGetAttribute_string(info_, name, value.data(), &size));
+  check_attribute(name, api_.KernelInfoGetAttribute_string(info_, name, value.data(), &size));
   value.resize(size - 1);
   return value;
 }

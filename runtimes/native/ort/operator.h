@@ -56,6 +56,8 @@ class KernelInfo {
   std::optional<Tensor> initializer(size_t index, const char* name) const;
 
  private:
+  void check_attribute(const char* name, OrtStatus* status) const;
+
   const OrtApi& api_;
   const OrtKernelInfo* info_;
 };
@@ -125,7 +127,14 @@ class Operator : public OrtCustomOp {
     GetStartVersion = [](const OrtCustomOp*) { return 1; };
     GetEndVersion = [](const OrtCustomOp*) { return 1; };
     CreateKernelV2 = [](const OrtCustomOp*, const OrtApi* api, const OrtKernelInfo* info, void** kernel) {
-      return guarded(*api, [&] { *kernel = new Instance{*api, Kernel(KernelInfo(*api, info))}; });
+      return guarded(*api, [&] {
+        const KernelInfo node(*api, info);
+        try {
+          *kernel = new Instance{*api, Kernel(node)};
+        } catch (const Error& error) {
+          throw Error(std::string(Kernel::kName) + " " + node.node_name() + ": " + error.what());
+        }
+      });
     };
     KernelComputeV2 = [](void* kernel, OrtKernelContext* context) {
       const auto& instance = *static_cast<const Instance*>(kernel);

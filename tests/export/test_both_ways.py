@@ -1,0 +1,72 @@
+"""One file, run by the native library and by ONNX Runtime alone."""
+
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kaprune_runtime
+from kaprune_edge import workflow
+from kaprune_runtime import KapruneError, instruction_set, library_path, session
+
+
+@pytest.fixture(scope="module", params=[(4, 1), (1, 1)], ids=["4x1", "unstructured"])
+def deployment(request, sparse_checkpoint, tmp_path_factory):
+    checkpoint, _ = sparse_checkpoint(block=request.param)
+    folder = tmp_path_factory.mktemp("deployment") / "out"
+    workflow.export(checkpoint, folder, target="x86-64")
+    return folder
+
+
+def test_both_ways_give_the_same_logits(deployment):
+    native, portable = session(deployment, threads=2), session(deployment, portable=True)
+    random = np.random.default_rng(0)
+    for batch, length in [(1, 1), (1, 16), (3, 40), (2, 29)]:
+        ids = random.integers(5, 30, (batch, length))
+        feeds = {
+            "input_ids": ids,
+            "attention_mask": (np.arange(length) < random.integers(1, length + 1, (batch, 1))).astype(
+                np.int64
+            ),
+            "token_type_ids": np.zeros_like(ids),
+        }
+        expected = portable.run(None, feeds)[0]
+        np.testing.assert_allclose(native.run(None, feeds)[0], expected, rtol=0, atol=1e-5)
+
+
+def test_the_native_library_really_runs(deployment, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.register_custom_ops_library(str(library_path()))
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(deployment / "model.onnx", options)
+    types = {
+        node.op_type
+        for node in onnx.load(tmp_path / "optimized.onnx").graph.node
+        if node.domain == "ai.kaprune"
+    }
+    assert types  # the portable way leaves none
+
+
+def test_without_the_library_one_warning_and_the_same_results(deployment, monkeypatch, tmp_path):
+    ones = np.ones((1, 4), np.int64)
+    feeds = {"input_ids": ones, "attention_mask": ones, "token_type_ids": ones * 0}
+    expected = session(deployment, portable=True).run(None, feeds)[0]
+    monkeypatch.setenv("KAPRUNE_LIBRARY", str(tmp_path / "missing.so"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        results = [session(deployment).run(None, feeds)[0] for _ in range(2)]
+    assert [str(warning.message) for warning in caught] == [
+        f"running without sparse kernels, slower: {tmp_path / 'missing.so'} does not exist; "
+        "unset or correct KAPRUNE_LIBRARY"
+    ]
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_the_library_names_its_kernels(monkeypatch, tmp_path):
+    assert instruction_set() in ("avx512", "avx2", "neon", "portable")
+    monkeypatch.setenv("KAPRUNE_LIBRARY", kaprune_runtime.__file__)
+    with pytest.raises(KapruneError, match="does not load"):
+        instruction_set()

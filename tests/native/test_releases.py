@@ -1,0 +1,70 @@
+"""The same library binary in several releases of onnxruntime."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pytest
+from nodes import linear_model, linear_parts, sparse_weight
+
+from kaprune_runtime import library_path
+
+RELEASES = ("1.20.1", "1.22.1", "1.27.0", "1.31.1")
+CACHE = Path(__file__).parents[2] / "build" / "onnxruntime"
+RUN = """
+import sys
+import numpy, onnxruntime
+library, model, inputs, outputs, release = sys.argv[1:]
+assert onnxruntime.__version__ == release, onnxruntime.__version__
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 2
+options.register_custom_ops_library(library)
+session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+numpy.save(outputs, session.run(None, {"X": numpy.load(inputs)})[0])
+"""
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """Install a release beside the environment, once for all runs of the tests."""
+
+    def install(release):
+        folder = CACHE / release
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                unfinished = folder.with_suffix(".unfinished")
+                command = [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-deps",
+                    "--upgrade",
+                    "--target",
+                ]
+                subprocess.run([*command, unfinished, f"onnxruntime=={release}"], check=True)
+                unfinished.rename(folder)
+        return folder
+
+    return install
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_release_loads_and_runs_the_library(installed, release, tmp_path):
+    weight = sparse_weight(64, 96, (4, 1))
+    tensors, attributes = linear_parts(weight, (4, 1))
+    (tmp_path / "model.onnx").write_bytes(linear_model(tensors, attributes))
+    x = np.random.default_rng(0).standard_normal((3, 17, 96), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    files = [tmp_path / name for name in ("model.onnx", "x.npy", "y.npy")]
+    environment = {**os.environ, "PYTHONPATH": str(installed(release))}
+    command = [sys.executable, "-c", RUN, library_path(), *files, release]
+    done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    expected = x.astype(np.float64) @ weight.T + tensors["bias"]
+    np.testing.assert_allclose(np.load(files[2]), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
