@@ -67,13 +67,13 @@ class Tiles {
   float* memory_;
 };
 
-// y = activation(matrix x + bias) for all tiles. Neighbouring tasks share weights, which then come from a cache.
+// y = activation(matrix x + bias) for all tiles. Neighbouring tasks share a tile, which then comes from a cache.
 inline void multiply(const ort::KernelContext& context, const SparseMatrix& matrix, Activation activation,
                      const Tiles& x, const Tiles& y) {
   const size_t tiles = x.count();
   context.parallel_for(matrix.part_count() * tiles, [&](size_t task) {
-    const size_t part = task / tiles;
-    const size_t index = task % tiles;
+    const size_t part = task % matrix.part_count();
+    const size_t index = task / matrix.part_count();
     const size_t vectors = x.tile(index).vectors;
     float* rows = y.data(index) + matrix.first_row(part) * vectors * x.kernels().lanes;
     matrix.multiply(x.kernels(), part, activation, vectors, x.data(index), rows);
