@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test format clean
+.PHONY: setup demo test test-arm64 format clean
 
 setup: .venv/ready
 
@@ -25,6 +25,13 @@ test: setup
 	$(BIN)/cmake --build build/native --parallel 2
 	$(BIN)/ctest --test-dir build/native --output-on-failure
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+# Needs g++-aarch64-linux-gnu and qemu-user-static.
+test-arm64: setup
+	$(BIN)/cmake -S runtimes/native -B build/arm64 \
+		--toolchain $(CURDIR)/runtimes/native/cmake/aarch64-linux.cmake -DCMAKE_BUILD_TYPE=Release
+	$(BIN)/cmake --build build/arm64 --parallel 2
+	$(BIN)/ctest --test-dir build/arm64 --output-on-failure
 
 format: setup
 	$(BIN)/ruff check --fix .

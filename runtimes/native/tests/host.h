@@ -1,6 +1,7 @@
 // Plays ONNX Runtime for one node: enough of the C ABI to create and run an operator without a model file.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -185,7 +186,7 @@ inline const OrtApi& api() {
 class Kernel {
  public:
   Kernel(const OrtCustomOp& op, const OrtKernelInfo& node) : op_(op), node_(node) {
-    take(op.CreateKernelV2(&op, &api(), &node, &kernel_));
+    error_ = message(op.CreateKernelV2(&op, &api(), &node, &kernel_));
   }
   ~Kernel() {
     if (kernel_ != nullptr) op_.KernelDestroy(kernel_);
@@ -195,17 +196,18 @@ class Kernel {
 
   const std::string& error() const { return error_; }
 
-  // Returns the output; empty where the run failed.
-  OrtValue run() {
+  // Returns the output, whose data is null where the run failed.
+  OrtValue run() const {
     OrtKernelContext context{&node_, {}};
-    take(op_.KernelComputeV2(kernel_, &context));
+    message(op_.KernelComputeV2(kernel_, &context));
     return std::move(context.output);
   }
 
  private:
-  void take(OrtStatus* status) {
-    if (status != nullptr) error_ = status->message;
+  static std::string message(OrtStatus* status) {
+    const std::string text = status == nullptr ? "" : status->message;
     delete status;
+    return text;
   }
 
   const OrtCustomOp& op_;
