@@ -15,7 +15,7 @@ inline size_t multiply_adds(size_t steps) {
     KAPRUNE_UNROLL
     for (int i = 0; i < kSums; ++i) sums[i] = sums[i] * factor + factor;
     KAPRUNE_UNROLL
-    for (int i = 0; i < kSums; ++i) asm volatile("" : KAPRUNE_IN_REGISTER(sums[i]));
+    for (int i = 0; i < kSums; ++i) pin(sums[i]);
   }
   return steps * kSums * kLanes;
 }

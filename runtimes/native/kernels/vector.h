@@ -12,13 +12,6 @@
 
 #define KAPRUNE_UNROLL _Pragma("GCC unroll 16")
 
-// An operand that an empty `asm` may have changed: keeps the compiler from dropping or moving work on it.
-#ifdef __aarch64__
-#define KAPRUNE_IN_REGISTER(vector) "+w"(vector)
-#else
-#define KAPRUNE_IN_REGISTER(vector) "+v"(vector)
-#endif
-
 namespace kaprune::KAPRUNE_ISA {
 
 constexpr int kLanes = KAPRUNE_LANES;
@@ -35,13 +28,23 @@ inline Vector max(Vector a, Vector b) { return a > b ? a : b; }
 
 inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
 
+// Keeps the compiler from dropping, moving or taking apart what made a vector. Vectors wider than the machine's, as the
+// tests have them, are in no one register and left alone.
+inline void pin([[maybe_unused]] Vector& vector) {
+#if defined(__aarch64__)
+  asm volatile("" : "+w"(vector));
+#elif defined(__AVX512F__) || KAPRUNE_LANES == 4 || (defined(__AVX__) && KAPRUNE_LANES == 8)
+  asm volatile("" : "+v"(vector));
+#endif
+}
+
 // Four weights, repeated in every 128 bits: one load instead of four broadcasts from memory.
 template <int... Lane>
 inline Vector load_weights(const float* weights, std::integer_sequence<int, Lane...>) {
   typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
   const Four four = *reinterpret_cast<const Four*>(weights);
   Vector repeated = __builtin_shufflevector(four, four, (Lane & 3)...);
-  asm("" : KAPRUNE_IN_REGISTER(repeated));
+  pin(repeated);
   return repeated;
 }
 

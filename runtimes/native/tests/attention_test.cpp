@@ -8,6 +8,7 @@
 #include "kernels/kernels.h"
 #include "matrix/tiling.h"
 #include "tests/aligned.h"
+#include "tests/tested_kernels.h"
 
 namespace {
 
@@ -131,19 +132,17 @@ void check_norm(const Kernels& kernels, size_t vectors, size_t features) {
 }  // namespace
 
 int main() {
-  size_t sets = 0;
-  const Kernels* const* tables = kaprune::available_kernels(&sets);
-  for (size_t set = 0; set < sets; ++set) {
+  for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const size_t tokens : {1, 2, 7, 16, 50, 129}) {
       for (const size_t head_size : {1, 6, 64}) {
-        check_attention(*tables[set], tokens, head_size, false);
-        check_attention(*tables[set], tokens, head_size, true);
+        check_attention(*kernels, tokens, head_size, false);
+        check_attention(*kernels, tokens, head_size, true);
       }
     }
-    for (size_t vectors = 1; vectors <= tables[set]->max_vectors; ++vectors) {
-      for (const size_t features : {2, 37, 768}) check_norm(*tables[set], vectors, features);
+    for (size_t vectors = 1; vectors <= kernels->max_vectors; ++vectors) {
+      for (const size_t features : {2, 37, 768}) check_norm(*kernels, vectors, features);
     }
-    std::printf("%s checked\n", tables[set]->name);
+    std::printf("%s checked\n", kernels->name);
   }
   return failures == 0 ? 0 : 1;
 }

@@ -8,6 +8,7 @@
 #include "matrix/sparse_matrix.h"
 #include "matrix/tiling.h"
 #include "tests/aligned.h"
+#include "tests/tested_kernels.h"
 
 namespace {
 
@@ -106,22 +107,20 @@ int main() {
   };
   const Shape shapes[] = {{1, 1, 1, 1}, {7, 600, 1, 1}, {300, 70, 1, 1},  {8, 16, 4, 1},
                           {72, 90, 8, 1}, {64, 32, 4, 4}, {30, 50, 3, 5}, {12, 33, 12, 1}};
-  size_t sets = 0;
-  const Kernels* const* tables = kaprune::available_kernels(&sets);
-  for (size_t set = 0; set < sets; ++set) {
+  for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const Shape& shape : shapes) {
       for (const double density : {0.0, 0.1, 1.0}) {
         for (const bool wide_ids : {false, true}) {
           const RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids);
           for (const size_t tokens : {1, 5, 16, 33, 100}) {
             for (const Activation activation : {Activation::kNone, Activation::kGelu}) {
-              check_matrix(*tables[set], matrix, shape.columns, tokens, activation);
+              check_matrix(*kernels, matrix, shape.columns, tokens, activation);
             }
           }
         }
       }
     }
-    std::printf("%s checked\n", tables[set]->name);
+    std::printf("%s checked\n", kernels->name);
   }
   return failures == 0 ? 0 : 1;
 }
