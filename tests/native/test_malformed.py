@@ -52,6 +52,11 @@ TENSORS = {
     ),
     "columns that descend": ("col_indices", lambda t: t["col_indices"][::-1].copy(), "does not ascend"),
     "a column twice": ("col_indices", repeat_a_column, "does not ascend"),
+    "a column of billions": (
+        "col_indices",
+        lambda t: changed(t["col_indices"].astype(np.uint32), -1, 2**32 - 1),
+        "beyond the 4194304 that are supported",
+    ),
     "a bias too short": ("bias", lambda t: t["bias"][:-1], "bias has shape"),
     "a bias of two dimensions": ("bias", lambda t: t["bias"][None], "bias has shape"),
     "a bias in float16": ("bias", lambda t: t["bias"].astype(np.float16), "float16"),

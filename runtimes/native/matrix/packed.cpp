@@ -111,8 +111,8 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
   check_starts(crow, matrix.starts, matrix.rows / matrix.block_rows, matrix.blocks);
   const size_t block_columns = check_columns(col, matrix);
   col.require(!__builtin_mul_overflow(block_columns, matrix.block_columns, &matrix.columns) &&
-                  matrix.columns <= size_t{std::numeric_limits<uint32_t>::max()},
-              "has a column out of range");
+                  matrix.columns <= kMaxColumns,
+              "has a column beyond the " + std::to_string(kMaxColumns) + " that are supported");
   return matrix;
 }
 

@@ -9,6 +9,9 @@
 
 namespace kaprune {
 
+// The widest matrix, far beyond any encoder's: what a file's column numbers can make the library allocate has a bound.
+constexpr size_t kMaxColumns = size_t{1} << 22;
+
 // A matrix [rows, columns] of which only some blocks are kept; views into the session's initializers.
 struct PackedMatrix {
   size_t rows;

@@ -14,6 +14,8 @@ constexpr size_t kPanelRows = 256;
 // Columns of a slab: 24 tokens of them about fill a first-level cache of 32 KiB. Fewer stay there more surely, but
 // leave each row less to do between taking up its sums and putting them down.
 constexpr size_t kSlabColumns = 384;
+constexpr size_t kMaxSlabs = 64;  // wider slabs beyond: each has a list of all rows
+static_assert(kMaxColumns / kMaxSlabs <= 65536, "a slab's columns are counted in 16 bits");
 
 // One part of the matrix, weight by weight: (column, value) of each row, the columns ascending.
 struct Weight {
@@ -70,7 +72,8 @@ void SparseMatrix::repack(const PackedMatrix& matrix) {
   bias_.resize((rows_ + 3) / 4 * 4);
   starts_.push_back(0);
 
-  const size_t slab_count = std::max<size_t>(1, (columns_ + kSlabColumns - 1) / kSlabColumns);
+  const size_t slab_columns = std::max(kSlabColumns, (columns_ + kMaxSlabs - 1) / kMaxSlabs);
+  const size_t slab_count = std::max<size_t>(1, (columns_ + slab_columns - 1) / slab_columns);
   for (size_t part = 0; part < part_count(); ++part) {
     const size_t row_total = row_count(part);
     const size_t padded_rows = (row_total + 3) / 4 * 4;
@@ -79,14 +82,14 @@ void SparseMatrix::repack(const PackedMatrix& matrix) {
 
     Panel panel;
     for (size_t slab = 0; slab < slab_count; ++slab) {
-      const size_t first_column = slab * kSlabColumns;
+      const size_t first_column = slab * slab_columns;
       std::vector<std::pair<const Weight*, const Weight*>> ranges;
       for (const auto& row : rows) {
         const auto at = [&](size_t column) {
           return std::lower_bound(row.data(), row.data() + row.size(), column,
                                   [](const Weight& weight, size_t wanted) { return weight.column < wanted; });
         };
-        ranges.emplace_back(at(first_column), at(first_column + kSlabColumns));
+        ranges.emplace_back(at(first_column), at(first_column + slab_columns));
       }
       const auto length = [&](uint32_t row) { return ranges[row].second - ranges[row].first; };
       std::vector<uint32_t> order(padded_rows);
