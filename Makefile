@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-arm64 format clean
+.PHONY: setup demo test test-arm64 bench format clean
 
 setup: .venv/ready
 
@@ -32,6 +32,10 @@ test-arm64: setup
 		--toolchain $(CURDIR)/runtimes/native/cmake/aarch64-linux.cmake -DCMAKE_BUILD_TYPE=Release
 	$(BIN)/cmake --build build/arm64 --parallel 2
 	$(BIN)/ctest --test-dir build/arm64 --output-on-failure
+
+bench: setup
+	$(BIN)/python benchmarks/encoder/run.py
+	$(BIN)/python benchmarks/encoder/table.py
 
 format: setup
 	$(BIN)/ruff check --fix .

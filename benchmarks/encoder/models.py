@@ -1,0 +1,75 @@
+"""The models of the encoder benchmark: BERT-base's shape, random weights, pruned by magnitude in one step."""
+
+from pathlib import Path
+
+import onnx_ir as ir
+import torch
+from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
+
+from kaprune_edge.artifacts import new_folder
+from kaprune_edge.bench.baselines import make_baseline
+from kaprune_edge.bench.comparison import Entrant
+from kaprune_edge.encoder import encoder_matrices
+from kaprune_edge.export import to_onnx
+from kaprune_edge.export.passes import optimization
+from kaprune_edge.pruning.pruner import Pruner
+from kaprune_edge.sparsity.patterns import parse_pattern
+from kaprune_runtime.deployment import MODEL
+
+DENSE = "dense"
+BASELINES = [
+    "dense:int8",
+    "tinybert-6l-768d",
+    "tinybert-6l-768d:int8",
+    "tinybert-4l-312d",
+    "tinybert-4l-312d:int8",
+]
+SPARSE = {
+    "95 % 4x1": ("4x1", 0.95),
+    "95 % unstructured": ("unstructured", 0.95),
+    "97 % 4x1": ("4x1", 0.97),
+    "90 % 4x1": ("4x1", 0.90),
+}
+
+
+def entrant(name: str, work: Path) -> Entrant:
+    """Find or make a model by its name in the tables."""
+    if name in SPARSE:
+        return Entrant(name, _sparse(name, work))
+    return make_baseline(name, _sparse(next(iter(SPARSE)), work), work)
+
+
+def deepsparse_file(name: str, work: Path) -> Path:
+    """Write a sparse model as DeepSparse takes it: plain ONNX of opset 14, zeros among the dense weights."""
+    file = work / "deepsparse.onnx"
+    if not file.exists():
+        example = torch.ones(1, 128, dtype=torch.int64)
+        names = ["input_ids", "attention_mask", "token_type_ids"]
+        axes = {each: {0: "batch", 1: "tokens"} for each in names}
+        model = _pruned(name)
+        model.config.return_dict = False
+        torch.onnx.export(
+            model, (example,) * 3, file, input_names=names, dynamic_axes=axes, opset_version=14, dynamo=False
+        )
+    return file
+
+
+def _sparse(name: str, work: Path) -> Path:
+    folder = work / name.replace(" ", "-").replace("%", "pct")
+    if not folder.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        model = _pruned(name)
+        onnx_model = to_onnx(model)
+        optimization()(onnx_model)
+        with new_folder(folder) as staging:
+            ir.save(onnx_model, staging / MODEL)
+            model.config.save_pretrained(staging)
+    return folder
+
+
+def _pruned(name: str) -> PreTrainedModel:
+    pattern, sparsity = SPARSE[name]
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(BertConfig(), attn_implementation="eager").eval()
+    Pruner(encoder_matrices(model), parse_pattern(pattern)).prune(sparsity)
+    return model

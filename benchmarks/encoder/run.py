@@ -1,0 +1,66 @@
+"""Times a whole sparse encoder beside dense ones, all in turns: `python benchmarks/encoder/run.py`.
+
+Writes results.json, which table.py turns into the tables and the picture of README.md.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from models import BASELINES, DENSE, SPARSE, deepsparse_file, entrant
+
+from kaprune_edge.bench.comparison import Workload
+from kaprune_edge.bench.devices import start_local
+from kaprune_edge.bench.turns import time_in_turns
+from kaprune_edge.bench.worker import Worker
+from kaprune_edge.progress import Silent
+
+HERE = Path(__file__).parent
+SETTINGS = [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1), (384, 1), (512, 1), (16, 2), (128, 2), (384, 2)]
+"""Tokens and threads."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/encoder"), help="folder for the models")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=3, help="timed runs in a turn")
+    parser.add_argument("--tokens", type=int, nargs="*", help="only these lengths")
+    parser.add_argument("--deepsparse", type=Path, help="Python that has deepsparse==1.8.0 installed")
+    parser.add_argument("--output", type=Path, default=HERE / "results.json")
+    arguments = parser.parse_args()
+
+    names = [DENSE, *BASELINES, *SPARSE]
+    entrants = [entrant(name, arguments.work) for name in names]
+    if arguments.deepsparse:
+        names.append("DeepSparse 1.8, 95 % unstructured")
+        dense_file = deepsparse_file("95 % unstructured", arguments.work)
+    results = []
+    for tokens, threads in SETTINGS:
+        if arguments.tokens and tokens not in arguments.tokens:
+            continue
+        workload = Workload(tokens, 1, threads, arguments.rounds, arguments.runs)
+        options = [f"--sequence-length={tokens}", "--batch-size=1", f"--threads={threads}"]
+        starts: list[Callable[[], Worker]] = [partial(start_local, each, options) for each in entrants]
+        if arguments.deepsparse:
+            command = [str(arguments.deepsparse), str(HERE / "deepsparse_worker.py"), str(dense_file)]
+            starts.append(partial(Worker, "DeepSparse", [*command, str(tokens), str(threads)]))
+        timings, machine = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
+        for name, timing in zip(names, timings, strict=True):
+            results.append({"model": name, "tokens": tokens, "threads": threads, **asdict(timing)})
+            figures = f"{timing.median_ms:8.2f} ms {timing.speedup:6.2f}x"
+            print(f"{tokens:4} tokens {threads} threads  {figures}  {name}", flush=True)
+    content = {
+        "machine": asdict(machine),
+        "rounds": arguments.rounds,
+        "runs": arguments.runs,
+        "rows": results,
+    }
+    arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

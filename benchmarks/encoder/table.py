@@ -1,0 +1,74 @@
+"""Writes the tables and the picture of README.md from results.json: `python benchmarks/encoder/table.py`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+START, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    results = json.loads((HERE / "results.json").read_text())
+    readme = HERE / "README.md"
+    before, rest = readme.read_text().split(START)
+    after = rest.split(END)[1]
+    readme.write_text(before + START + tables(results) + END + after)
+    draw(results["rows"], HERE / "latency.png")
+
+
+def tables(results: dict[str, Any]) -> str:
+    machine = results["machine"]
+    lines = [
+        f"{machine['processor']} ({', '.join(machine['features'])}), {machine['cores']} cores, onnxruntime "
+        f"{machine['onnxruntime']}. Medians of {results['rounds']} turns of {results['runs']} "
+        "runs; in brackets times as fast as dense, turn by turn.",
+        "",
+    ]
+    for threads in sorted({row["threads"] for row in results["rows"]}):
+        rows = [row for row in results["rows"] if row["threads"] == threads]
+        lengths = sorted({row["tokens"] for row in rows})
+        lines += [
+            f"Milliseconds, {threads} thread{'s' * (threads > 1)}, batch 1:",
+            "",
+            "| model | " + " | ".join(f"{tokens} tokens" for tokens in lengths) + " |",
+            "| --- |" + " --: |" * len(lengths),
+        ]
+        for model in dict.fromkeys(row["model"] for row in rows):
+            cells = {row["tokens"]: row for row in rows if row["model"] == model}
+            lines.append(f"| {model} | " + " | ".join(cell(cells[tokens]) for tokens in lengths) + " |")
+        lines.append("")
+    lines += ["128 tokens, 1 thread:", "", "| model | load s | peak memory MB |", "| --- | --: | --: |"]
+    for row in results["rows"]:
+        if (row["tokens"], row["threads"]) == (128, 1):
+            memory = row["peak_memory_bytes"] / 1e6
+            lines.append(f"| {row['model']} | {row['load_seconds']:.2f} | {memory:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(row: Row) -> str:
+    return f"{row['median_ms']:.1f} ({row['speedup']:.2f}x)"
+
+
+def draw(rows: list[Row], file: Path) -> None:
+    """Draw latency over length, one thread."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for model in dict.fromkeys(row["model"] for row in rows):
+        points = [
+            (row["tokens"], row["median_ms"]) for row in rows if row["model"] == model and row["threads"] == 1
+        ]
+        axes.plot(*zip(*sorted(points), strict=True), marker="o", label=model)
+    axes.set(xscale="log", yscale="log", xlabel="tokens", ylabel="milliseconds, one thread")
+    ticks = sorted({row["tokens"] for row in rows})
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(file, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
