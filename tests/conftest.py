@@ -1,7 +1,11 @@
 import json
+import signal
 
 import pytest
 import tiny
+
+# Whoever starts the tests in the background ignores interrupts, and what the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

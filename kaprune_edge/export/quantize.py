@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from kaprune_edge.export.quiet import quiet
 
 __all__ = ["dynamic_int8"]
 
@@ -14,4 +17,8 @@ def dynamic_int8(source: Path, output: Path) -> None:
         source: Dense float32 ONNX.
         output: File to write.
     """
-    quantize_dynamic(source, output, weight_type=QuantType.QInt8, per_channel=True, reduce_range=False)
+    model = onnx.load(source)
+    # The quantizer transposes weights and would then find the shapes that the file states for them wrong.
+    del model.graph.value_info[:]
+    with quiet("root"):
+        quantize_dynamic(model, output, weight_type=QuantType.QInt8, per_channel=True, reduce_range=False)

@@ -54,7 +54,7 @@ def test_int8_is_quantized_and_close(cache, deployment, tmp_path):
     texts = ["the film was not good", "a dull plot"]
     whole = Classifier(folder).logits(texts)
     quantized = Classifier(make_baseline(f"{folder}:int8", folder, tmp_path).folder).logits(texts)
-    assert 0 < np.abs(quantized - whole).max() < 0.1 * np.abs(whole).max()
+    assert 0 < np.abs(quantized - whole).max() < 0.2 * np.abs(whole).max()
 
 
 def test_a_deployment_takes_part_as_it_is(small, tmp_path):
