@@ -29,10 +29,10 @@ def library_path() -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    raise KapruneError(
-        f"{chosen or _NAME} does not exist; "
-        + ("unset or correct KAPRUNE_LIBRARY" if chosen else "reinstall kaprune-edge-runtime")
+    remedy = (
+        "correct KAPRUNE_LIBRARY" if chosen else "install a C++ compiler, then kaprune-edge-runtime again"
     )
+    raise KapruneError(f"{chosen or _NAME} does not exist; {remedy}")
 
 
 def instruction_set() -> str:
