@@ -29,10 +29,9 @@ def library_path() -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    remedy = (
-        "correct KAPRUNE_LIBRARY" if chosen else "install a C++ compiler, then kaprune-edge-runtime again"
-    )
-    raise KapruneError(f"{chosen or _NAME} does not exist; {remedy}")
+    if chosen:
+        raise KapruneError(f"{chosen} does not exist; unset or correct KAPRUNE_LIBRARY")
+    raise KapruneError(f"{_NAME} does not exist; install a C++ compiler, then kaprune-edge-runtime again")
 
 
 def instruction_set() -> str:
