@@ -1,9 +1,18 @@
 #include "operators/sparse_feed_forward.h"
 
+#include <algorithm>
+
 #include "operators/inputs.h"
 #include "operators/tiles.h"
 
 namespace kaprune {
+
+namespace {
+
+// Tiles that go through the whole operator together: what lies between the two products then stays in a cache.
+constexpr size_t kTilesAtOnce = 2;
+
+}  // namespace
 
 SparseFeedForward::SparseFeedForward(const ort::KernelInfo& info)
     : activation_(read_activation(info)),
@@ -28,18 +37,23 @@ void SparseFeedForward::compute(const ort::KernelContext& context) const {
   const size_t tokens = ort::size_of(x.shape) / features;
   if (tokens == 0) return;
 
-  const Tiling tiling(kernels(), tokens);
-  const size_t outer = Tiles::floats(tiling, 1, features);
-  const ort::Scratch scratch(context, 2 * outer + Tiles::floats(tiling, 1, intermediate_.rows()));
-  const auto tiles = [&](size_t rows, float* memory) { return Tiles(kernels(), tiling, tokens, 1, rows, memory); };
-  const Tiles x_tiles = tiles(features, scratch.data());
-  const Tiles y_tiles = tiles(features, scratch.data() + outer);
-  const Tiles inner_tiles = tiles(intermediate_.rows(), scratch.data() + 2 * outer);
+  const Kernels& kernel = kernels();
+  const size_t most = std::min(tokens, kTilesAtOnce * kernel.max_vectors * kernel.lanes);
+  const size_t outer = Tiles::floats(Tiling(kernel, most), 1, features);
+  const ort::Scratch scratch(context, 2 * outer + Tiles::floats(Tiling(kernel, most), 1, intermediate_.rows()));
+  for (size_t first = 0; first < tokens; first += most) {
+    const size_t count = std::min(most, tokens - first);
+    const Tiling tiling(kernel, count);
+    const auto tiles = [&](size_t rows, float* memory) { return Tiles(kernel, tiling, count, 1, rows, memory); };
+    const Tiles x_tiles = tiles(features, scratch.data());
+    const Tiles y_tiles = tiles(features, scratch.data() + outer);
+    const Tiles inner_tiles = tiles(intermediate_.rows(), scratch.data() + 2 * outer);
 
-  x_tiles.fill(context, x.as<float>());
-  multiply(context, intermediate_, activation_, x_tiles, inner_tiles);
-  multiply(context, output_, Activation::kNone, inner_tiles, y_tiles);
-  norm_.finish(context, x_tiles, y_tiles, y);
+    x_tiles.fill(context, x.as<float>() + first * features);
+    multiply(context, intermediate_, activation_, x_tiles, inner_tiles);
+    multiply(context, output_, Activation::kNone, inner_tiles, y_tiles);
+    norm_.finish(context, x_tiles, y_tiles, y + first * features);
+  }
 }
 
 }  // namespace kaprune
