@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullLocator
 
 HERE = Path(__file__).parent
 START, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
@@ -56,7 +57,8 @@ def cell(row: Row) -> str:
 
 def draw(rows: list[Row], file: Path) -> None:
     """Draw latency over length, one thread."""
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    axes.set_prop_cycle(color=plt.get_cmap("tab20").colors)
     for model in dict.fromkeys(row["model"] for row in rows):
         points = [
             (row["tokens"], row["median_ms"]) for row in rows if row["model"] == model and row["threads"] == 1
@@ -65,8 +67,9 @@ def draw(rows: list[Row], file: Path) -> None:
     axes.set(xscale="log", yscale="log", xlabel="tokens", ylabel="milliseconds, one thread")
     ticks = sorted({row["tokens"] for row in rows})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside right upper")
     figure.savefig(file, dpi=110)
 
 
