@@ -1,7 +1,7 @@
 """Runs kaprune-edge deployments: ONNX Runtime, NumPy and tokenizers, nothing else."""
 
 from kaprune_runtime.errors import InputError, KapruneError
-from kaprune_runtime.library import instruction_set, library_path
+from kaprune_runtime.operators import instruction_set, library_path
 from kaprune_runtime.pipeline import Classifier, Prediction
 from kaprune_runtime.session import session
 

@@ -8,7 +8,7 @@ import onnxruntime
 
 from kaprune_runtime.deployment import MODEL, verify
 from kaprune_runtime.errors import InputError, KapruneError
-from kaprune_runtime.library import library_path
+from kaprune_runtime.operators import library_path
 
 CPU = "CPUExecutionProvider"
 
