@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import onnx_ir as ir
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
@@ -11,6 +10,7 @@ from kaprune_edge.bench.baselines import make_baseline
 from kaprune_edge.bench.comparison import Entrant
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.export import to_onnx
+from kaprune_edge.export.onnx_file import write_onnx
 from kaprune_edge.export.passes import optimization
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.sparsity.patterns import parse_pattern
@@ -62,7 +62,7 @@ def _sparse(name: str, work: Path) -> Path:
         onnx_model = to_onnx(model)
         optimization()(onnx_model)
         with new_folder(folder) as staging:
-            ir.save(onnx_model, staging / MODEL)
+            write_onnx(onnx_model, staging / MODEL)
             model.config.save_pretrained(staging)
     return folder
 

@@ -8,9 +8,12 @@ import onnxruntime
 
 from kaprune_runtime.deployment import MODEL, verify
 from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.onnx_file import map_weights
 from kaprune_runtime.operators import library_path
 
 CPU = "CPUExecutionProvider"
+_FIRST_THAT_MAPS = (1, 22)
+"""The onnxruntime release that takes external data beside a model that it is given as bytes."""
 
 
 def session(
@@ -47,12 +50,20 @@ def session(
     if provider == CPU and not portable:
         _register_library(options)
     try:
-        loaded = onnxruntime.InferenceSession(path, options, providers=list(dict.fromkeys([provider, CPU])))
+        model = _map_weights(path, options) or path
+        loaded = onnxruntime.InferenceSession(model, options, providers=list(dict.fromkeys([provider, CPU])))
     except Exception as error:
         raise InputError(f"onnxruntime cannot load {path}: {_one_line(error)}") from error
     if provider not in loaded.get_providers():
         raise KapruneError(f"{provider} did not start on this machine; use {CPU}")
     return loaded
+
+
+def _map_weights(path: Path, options: onnxruntime.SessionOptions) -> bytes | None:
+    if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < _FIRST_THAT_MAPS:
+        return None
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+    return map_weights(path)
 
 
 def _register_library(options: onnxruntime.SessionOptions) -> None:
