@@ -2,15 +2,9 @@
 
 import numpy as np
 import pytest
-from nodes import linear_model, linear_parts, sparse_weight
+from nodes import changed, linear_model, linear_parts, sparse_weight
 
 BLOCK = 4, 1
-
-
-def changed(array, index, value):
-    array = array.copy()
-    array[index] = value
-    return array
 
 
 def repeat_a_column(tensors):
@@ -64,8 +58,9 @@ TENSORS = {
 ATTRIBUTES = {
     "no features": ({"out_features": 0}, "out_features is below 1"),
     "fewer than no features": ({"out_features": -8}, "out_features is below 1"),
-    "huge features": ({"out_features": 2**62}, "crow_indices has shape"),
-    "features of another matrix": ({"out_features": 64}, "crow_indices has shape"),
+    "huge features": ({"out_features": 2**62}, "has shape"),
+    "as many features as can be counted": ({"out_features": 2**63 - 1, "blocksize": [1, 1]}, "has shape"),
+    "features of another matrix": ({"out_features": 64}, "has shape"),
     "blocks that do not divide": ({"blocksize": [5, 1]}, "does not divide"),
     "blocks of no rows": ({"blocksize": [0, 1]}, "not two positive numbers"),
     "blocks of negative columns": ({"blocksize": [4, -1]}, "not two positive numbers"),
@@ -115,7 +110,8 @@ def test_a_missing_tensor_is_refused(load, parts, name):
 
 
 def test_scales_are_refused_until_there_are_int8_kernels(load, parts):
-    refused(load, linear_model(*parts, scales=np.ones(32, np.float32)), "scales")
+    tensors, attributes = parts
+    refused(load, linear_model({**tensors, "scales": np.ones(32, np.float32)}, attributes), "scales")
 
 
 def test_columns_beyond_the_input_are_refused_when_it_comes(load, parts):
