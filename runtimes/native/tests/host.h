@@ -53,6 +53,9 @@ namespace kaprune::host {
 
 inline size_t threads = 1;
 
+// What can be allocated at once; more is refused, as where memory ends.
+constexpr size_t kMemory = size_t{1} << 26;
+
 inline OrtStatus* fail(const std::string& message) { return new OrtStatus{message}; }
 
 template <class Map>
@@ -141,9 +144,13 @@ inline const OrtApi& api() {
     };
     api.KernelContext_GetOutput = [](OrtKernelContext* context, size_t, const int64_t* shape, size_t rank,
                                      OrtValue** out) -> OrtStatus* {
-      size_t floats = 1;
-      for (size_t i = 0; i < rank; ++i) floats *= static_cast<size_t>(shape[i]);
-      context->output = OrtValue::of(ort::ElementType::kFloat, {shape, shape + rank}, std::vector<float>(floats));
+      size_t bytes = sizeof(float);
+      for (size_t i = 0; i < rank; ++i) {
+        if (__builtin_mul_overflow(bytes, static_cast<size_t>(shape[i]), &bytes)) return fail("out of memory");
+      }
+      if (bytes > kMemory) return fail("out of memory");
+      context->output = {ort::ElementType::kFloat, {shape, shape + rank}};
+      context->output.data.reset(static_cast<char*>(std::malloc(bytes)));
       *out = &context->output;
       return nullptr;
     };
@@ -158,9 +165,10 @@ inline const OrtApi& api() {
       return nullptr;
     };
     api.ReleaseAllocator = [](OrtAllocator*) {};
-    api.AllocatorAlloc = [](OrtAllocator*, size_t bytes, void** out) {
+    api.AllocatorAlloc = [](OrtAllocator*, size_t bytes, void** out) -> OrtStatus* {
+      if (bytes > kMemory) return fail("out of memory");
       *out = std::malloc(bytes);
-      return *out == nullptr ? fail("out of memory") : nullptr;
+      return nullptr;
     };
     api.AllocatorFree = [](OrtAllocator*, void* memory) -> OrtStatus* {
       std::free(memory);

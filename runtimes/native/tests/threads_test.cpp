@@ -1,72 +1,63 @@
-// One kernel called from many threads, each dividing its work, as ThreadSanitizer should see it.
+// One kernel of each operator called from many threads, each dividing its work, as ThreadSanitizer should see it.
 #include <atomic>
 #include <cstdio>
+#include <utility>
 
+#include "operators/sparse_attention.h"
+#include "operators/sparse_feed_forward.h"
 #include "operators/sparse_linear.h"
-#include "tests/host.h"
+#include "tests/nodes.h"
 
 namespace {
 
-using kaprune::ort::ElementType;
+using kaprune::host::Matrix;
 
-constexpr size_t kRows = 96;
-constexpr size_t kColumns = 40;
+constexpr size_t kFeatures = 40;
+constexpr size_t kInner = 96;
 constexpr size_t kTokens = 75;
+constexpr size_t kHeads = 6;
 
-// Every other column of every block row.
-OrtKernelInfo node_of(size_t block_rows) {
-  std::vector<int32_t> starts{0};
-  std::vector<uint16_t> columns;
-  for (size_t row = 0; row < kRows / block_rows; ++row) {
-    for (size_t column = row % 2; column < kColumns; column += 2) columns.push_back(static_cast<uint16_t>(column));
-    starts.push_back(static_cast<int32_t>(columns.size()));
+// Returns whether every call gives the very bytes that one thread alone computes.
+bool agrees(const OrtCustomOp& op, const OrtKernelInfo& node) {
+  const kaprune::host::Kernel kernel(op, node);
+  if (!kernel.error().empty()) {
+    std::printf("%s\n", kernel.error().c_str());
+    return false;
   }
-  std::vector<float> values(columns.size() * block_rows), x(kTokens * kColumns), bias(kRows);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 13) - 6;
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) / 8;
+  kaprune::host::threads = 1;
+  const OrtValue expected = kernel.run();
+  size_t bytes = sizeof(float);
+  for (const int64_t dimension : expected.shape) bytes *= dimension;
 
-  const auto input = [](ElementType type, std::vector<int64_t> shape, const auto& elements) {
-    return std::make_unique<OrtValue>(OrtValue::of(type, std::move(shape), elements));
+  kaprune::host::threads = 3;
+  std::atomic<int> failures{0};
+  const auto call = [&] {
+    for (int run = 0; run < 5; ++run) {
+      const OrtValue actual = kernel.run();
+      if (actual.data == nullptr || std::memcmp(actual.data.get(), expected.data.get(), bytes) != 0) ++failures;
+    }
   };
-  const auto blocks = static_cast<int64_t>(columns.size());
-  OrtKernelInfo node;
-  node.ints["out_features"] = kRows;
-  node.lists["blocksize"] = {static_cast<int64_t>(block_rows), 1};
-  node.strings["activation"] = "gelu";
-  node.inputs.push_back(input(ElementType::kFloat, {kTokens, kColumns}, x));
-  node.inputs.push_back(input(ElementType::kFloat, {blocks, static_cast<int64_t>(block_rows), 1}, values));
-  node.inputs.push_back(input(ElementType::kInt32, {static_cast<int64_t>(starts.size())}, starts));
-  node.inputs.push_back(input(ElementType::kUint16, {blocks}, columns));
-  node.inputs.push_back(nullptr);
-  node.inputs.push_back(input(ElementType::kFloat, {kRows}, bias));
-  return node;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) callers.emplace_back(call);
+  for (std::thread& caller : callers) caller.join();
+  if (failures > 0) std::printf("%s: %d runs differ\n", op.GetName(&op), failures.load());
+  return failures == 0;
 }
 
 }  // namespace
 
 int main() {
-  static const kaprune::ort::Operator<kaprune::SparseLinear> op;
-  std::atomic<int> failures{0};
+  using namespace kaprune;
+  const ort::Operator<SparseLinear> linear;
+  const ort::Operator<SparseFeedForward> feed_forward;
+  const ort::Operator<SparseAttention> attention;
+  bool agree = true;
   for (const size_t block_rows : {1, 4}) {
-    const OrtKernelInfo node = node_of(block_rows);
-    const kaprune::host::Kernel kernel(op, node);
-    if (!kernel.error().empty()) {
-      std::printf("%s\n", kernel.error().c_str());
-      return 1;
-    }
-    kaprune::host::threads = 1;
-    const OrtValue expected = kernel.run();
-    kaprune::host::threads = 3;
-    const auto call = [&] {
-      for (int run = 0; run < 5; ++run) {
-        const OrtValue actual = kernel.run();
-        const size_t bytes = kTokens * kRows * sizeof(float);
-        if (actual.data == nullptr || std::memcmp(actual.data.get(), expected.data.get(), bytes) != 0) ++failures;
-      }
-    };
-    std::vector<std::thread> callers;
-    for (int caller = 0; caller < 4; ++caller) callers.emplace_back(call);
-    for (std::thread& caller : callers) caller.join();
+    const Matrix up{kInner, kFeatures, 20, block_rows};
+    const Matrix down{kFeatures, kInner, 20, block_rows};
+    agree &= agrees(linear, host::linear_node(kTokens, up, "gelu"));
+    agree &= agrees(feed_forward, host::feed_forward_node(kTokens, up, down, "gelu"));
+    agree &= agrees(attention, host::attention_node(2, kTokens, kHeads, true, up, down));
   }
-  return failures == 0 ? 0 : 1;
+  return agree ? 0 : 1;
 }
