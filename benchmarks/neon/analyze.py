@@ -1,0 +1,152 @@
+"""Estimates the NEON kernels' inner loops with llvm-mca: `python benchmarks/neon/analyze.py`.
+
+Writes results.json and the table of README.md. Needs g++-aarch64-linux-gnu and llvm-mca 16 or newer.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+NATIVE = HERE.parents[1] / "runtimes" / "native"
+START, END = "<!-- table -->\n", "<!-- end of table -->\n"
+PROCESSORS = "cortex-a55", "cortex-a76", "neoverse-n1"
+ITERATIONS = 500
+LANES = 4
+FEWEST = 8
+"""Vector multiply-adds that make a loop worth a row."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What llvm-mca says of one loop on one processor."""
+
+    cycles: float
+    """Of an iteration, the loop being in its stride and all data in the first-level cache."""
+    multiply_adds_per_cycle: float
+    percent_of_peak: float
+    """Of as many multiply-adds as the processor's model can start, independent ones."""
+    limit: str
+    """The busiest unit."""
+    limit_cycles: float
+    """Cycles of an iteration in which that unit is busy: near `cycles` it is what limits the loop."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/neon"), help="folder for the assembly")
+    parser.add_argument("--llvm-mca", default="llvm-mca", help="the program")
+    arguments = parser.parse_args()
+
+    independent = [f"fmla v{register}.4s, v30.4s, v31.4s" for register in range(24)]
+    peaks = {cpu: simulate(arguments.llvm_mca, cpu, independent) for cpu in PROCESSORS}
+    peak = {cpu: len(independent) * LANES / cycles for cpu, (cycles, _) in peaks.items()}
+    rows = []
+    for name, loop in dict(loops(assembly(arguments.work))).items():
+        multiply_adds = LANES * sum(line.startswith("fmla") for line in loop)
+        if multiply_adds < LANES * FEWEST:
+            continue
+        estimates = {}
+        for cpu in PROCESSORS:
+            cycles, busy = simulate(arguments.llvm_mca, cpu, loop)
+            rate = multiply_adds / cycles
+            unit = max(busy, key=lambda each: busy[each])
+            estimates[cpu] = asdict(Estimate(cycles, rate, 100 * rate / peak[cpu], unit, busy[unit]))
+        rows.append(
+            {"loop": name, "instructions": len(loop), "multiply_adds": multiply_adds, "processors": estimates}
+        )
+    version = re.search(r"LLVM version (\S+)", output(arguments.llvm_mca, "--version"))
+    assert version is not None
+    content = {
+        "compiler": output("aarch64-linux-gnu-g++", "--version").splitlines()[0],
+        "llvm": version[1],
+        "peak_multiply_adds_per_cycle": peak,
+        "rows": rows,
+    }
+    (HERE / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    readme = HERE / "README.md"
+    before, rest = readme.read_text().split(START)
+    readme.write_text(before + START + table(rows) + END + rest.split(END)[1])
+
+
+def output(*command: str, text: str = "") -> str:
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def assembly(work: Path) -> str:
+    """Compile the kernels as the library does, and keep the assembly."""
+    toolchain = NATIVE / "cmake" / "aarch64-linux.cmake"
+    flags = ["-DCMAKE_BUILD_TYPE=Release", "-DKAPRUNE_TESTS=OFF", "-DCMAKE_CXX_FLAGS=-save-temps=obj"]
+    output("cmake", "-S", str(NATIVE), "-B", str(work), f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", *flags)
+    output("cmake", "--build", str(work), "--target", "kernels_neon", "--clean-first")
+    (file,) = work.glob("CMakeFiles/kernels_neon.dir/**/*.s")
+    return output("c++filt", text=file.read_text())
+
+
+def loops(listing: str) -> Iterator[tuple[str, list[str]]]:
+    """Find the innermost loops of every function, as names and instructions."""
+    for name, text in re.findall(r"^(kaprune[^\n]*):\n\.LFB(.*?)\.cfi_endproc", listing, re.M | re.S):
+        lines = [line.strip() for line in text.splitlines()[1:]]
+        labels = {line[:-1]: index for index, line in enumerate(lines) if re.fullmatch(r"\.L\w+:", line)}
+        spans = []
+        for end, line in enumerate(lines):
+            branch = re.match(r"(?:b\S*|cbn?z|tbn?z)\s.*?(\.L\w+)$", line)
+            if branch and labels.get(branch[1], end) < end:
+                spans.append((labels[branch[1]], end))
+        kernel = re.sub(r"\(.*|kaprune::neon::|::run", "", name)
+        inner = [span for span in spans if not any(_within(other, span) for other in spans)]
+        for number, (start, end) in enumerate(inner, start=1):
+            body = [line for line in lines[start : end + 1] if line and not re.match(r"\.|//", line)]
+            yield f"{kernel}, loop {number}", body
+
+
+def _within(span: tuple[int, int], other: tuple[int, int]) -> bool:
+    return span != other and other[0] <= span[0] and span[1] <= other[1]
+
+
+def simulate(program: str, cpu: str, loop: list[str]) -> tuple[float, dict[str, float]]:
+    """Run a loop over and over.
+
+    Returns:
+        Cycles of an iteration, and for how many of them each unit of the processor is busy.
+    """
+    options = ["-mtriple=aarch64", f"-mcpu={cpu}", f"-iterations={ITERATIONS}", "-instruction-info=false"]
+    report = output(program, *options, text="\n".join(loop))
+    cycles = re.search(r"Total Cycles:\s+(\d+)", report)
+    assert cycles is not None
+    units = dict(re.findall(r"^(\[[\d.]+\])\s+- (\w+)$", report, re.M))
+    pressure = report.split("Resource pressure per iteration:\n")[1].splitlines()
+    busy = dict.fromkeys(units.values(), 0.0)
+    for key, value in zip(pressure[0].split(), pressure[1].split(), strict=True):
+        if value != "-":
+            busy[units[key]] = max(busy[units[key]], float(value))
+    return int(cycles[1]) / ITERATIONS, busy
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Show the loops of the widest tiles: kernels are templates over a tile's width."""
+    lines = [
+        "| loop | multiply-adds | instructions | " + " | ".join(PROCESSORS) + " |",
+        "| --- | --: | --: |" + " --- |" * len(PROCESSORS),
+    ]
+    widths = [int(width) for row in rows for width in re.findall(r"<(\d+)>", row["loop"])]
+    for row in rows:
+        if re.search(r"<\d+>", row["loop"]) and f"<{max(widths)}>" not in row["loop"]:
+            continue
+        cells = [
+            f"{each['percent_of_peak']:.0f} % in {each['cycles']:.1f} cycles, {each['limit']} "
+            f"{each['limit_cycles']:.1f}"
+            for each in row["processors"].values()
+        ]
+        figures = [row["loop"], str(row["multiply_adds"]), str(row["instructions"]), *cells]
+        lines.append("| " + " | ".join(figures) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
