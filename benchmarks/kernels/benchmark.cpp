@@ -69,15 +69,14 @@ struct Matrix {
 double gflops(const Kernels& kernels, const Matrix& matrix, size_t tokens, kaprune::Activation activation) {
   const kaprune::SparseMatrix sparse(matrix.packed);
   const kaprune::Tiling tiling(kernels, tokens);
-  const size_t padded = (sparse.rows() + 3) / 4 * 4;
   Aligned x(tiling.padded_tokens() * sparse.columns());
-  Aligned y(tiling.padded_tokens() * padded);
+  Aligned y(tiling.padded_tokens() * sparse.padded_rows());
   const double time = best_time([&] {
     for (size_t index = 0; index < tiling.count(); ++index) {
-      const kaprune::Tiling::Tile tile = tiling.tile(index);
+      const kaprune::Tile tile = tiling.tile(index);
       for (size_t part = 0; part < sparse.part_count(); ++part) {
         sparse.multiply(kernels, part, activation, tile.vectors, x.data() + tile.offset * sparse.columns(),
-                        y.data() + tile.offset * padded + sparse.first_row(part) * tile.vectors * kernels.lanes);
+                        y.data() + tile.offset * sparse.padded_rows());
       }
     }
   });

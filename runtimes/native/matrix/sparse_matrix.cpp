@@ -56,6 +56,7 @@ size_t SparseMatrix::row_count(size_t part) const { return std::min(part_rows_, 
 
 void SparseMatrix::multiply(const Kernels& kernels, size_t part, Activation activation, size_t vectors, const float* x,
                             float* y) const {
+  y += first_row(part) * vectors * kernels.lanes;
   if (panels_.empty()) {
     const size_t first = first_row(part) / blocks_.block_rows;
     kernels.multiply_4x1(blocks_, first, first + row_count(part) / blocks_.block_rows, activation, vectors, x, y);

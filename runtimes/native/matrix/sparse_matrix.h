@@ -20,6 +20,9 @@ class SparseMatrix {
 
   size_t rows() const { return rows_; }
 
+  // Rows of a tile that `multiply` writes: filled up to a multiple of 4.
+  size_t padded_rows() const { return (rows_ + 3) / 4 * 4; }
+
   // Features that x needs; one that has more is read up to here.
   size_t columns() const { return columns_; }
 
@@ -27,10 +30,7 @@ class SparseMatrix {
   size_t first_row(size_t part) const { return part * part_rows_; }
   size_t row_count(size_t part) const;
 
-  // Computes the rows of one part.
-  //
-  // x: tile of `columns()` features. y: tile of the part's rows, with room for their number filled up to a multiple
-  // of 4; only the last part's may not be one already.
+  // Computes the rows of one part. x: tile of `columns()` features. y: tile of `padded_rows()`.
   void multiply(const Kernels& kernels, size_t part, Activation activation, size_t vectors, const float* x,
                 float* y) const;
 

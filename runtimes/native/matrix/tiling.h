@@ -7,17 +7,17 @@
 
 namespace kaprune {
 
+struct Tile {
+  size_t first_token;
+  size_t tokens;   // without those that fill up the last vector
+  size_t vectors;  // width of the tile
+  size_t offset;   // tokens, filled up, of all tiles before: the tile's place in a buffer, times its features
+};
+
 // Cuts `tokens` into tiles of nearly equal width, since narrow ones use the registers badly: 16 vectors become
 // 3 3 3 3 2 2, not 3 3 3 3 3 1.
 class Tiling {
  public:
-  struct Tile {
-    size_t first_token;
-    size_t tokens;   // without those that fill up the last vector
-    size_t vectors;  // width of the tile
-    size_t offset;   // tokens, filled up, of all tiles before: the tile's place in a buffer, times its features
-  };
-
   Tiling(const Kernels& kernels, size_t tokens)
       : lanes_(kernels.lanes),
         tokens_(tokens),

@@ -13,14 +13,10 @@ ResidualNorm ResidualNorm::read(const ort::KernelInfo& info, size_t first_input,
   return norm;
 }
 
-void ResidualNorm::finish(const ort::KernelContext& context, const Tiles& x, const Tiles& y, float* rows) const {
-  const size_t features = x.features();
-  context.parallel_for(y.count(), [&](size_t index) {
-    const Tiles::Tile tile = y.tile(index);
-    y.kernels().add_and_normalize(x.data(index), gamma, beta, features, epsilon, tile.vectors, y.data(index));
-    y.kernels().from_tile(y.data(index), tile.vectors, features, tile.tokens, rows + tile.first_token * features,
-                          features);
-  });
+void ResidualNorm::finish(const Kernels& kernels, const Tile& tile, size_t features, const float* x, float* y,
+                          float* rows) const {
+  kernels.add_and_normalize(x, gamma, beta, features, epsilon, tile.vectors, y);
+  kernels.from_tile(y, tile.vectors, features, tile.tokens, rows + tile.first_token * features, features);
 }
 
 }  // namespace kaprune

@@ -1,11 +1,12 @@
 #include "operators/sparse_attention.h"
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
+#include <array>
+#include <vector>
 
 #include "operators/inputs.h"
 #include "operators/tiles.h"
+#include "ort/phases.h"
 
 namespace kaprune {
 
@@ -63,65 +64,89 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
 
   const Kernels& kernel = kernels();
   const Tiling tiling(kernel, tokens);
-  const size_t inner = query_.rows();
-  const size_t head_size = inner / heads_;
-  const size_t outer_floats = Tiles::floats(tiling, sequences, features);
-  const size_t inner_floats = Tiles::floats(tiling, sequences, inner);
+  const size_t head_size = query_.rows() / heads_;
+  const size_t padded_tokens = sequences * tiling.padded_tokens();
+  const size_t outer = padded_tokens * output_.padded_rows();
+  const size_t inner = padded_tokens * query_.padded_rows();
   const size_t score_floats = tiling.padded_tokens() * kernel.max_vectors * kernel.lanes;
-  const size_t tasks = sequences * tiling.count() * heads_;
-  const size_t workers = std::min<size_t>(tasks, std::max(1u, std::thread::hardware_concurrency()));
-  const ort::Scratch scratch(context, 2 * outer_floats + 4 * inner_floats + workers * score_floats);
-  const auto tiles = [&](size_t rows, float* memory) {
-    return Tiles(kernel, tiling, tokens, sequences, rows, memory);
-  };
-  float* memory = scratch.data();
-  const Tiles x_tiles = tiles(features, memory);
-  const Tiles y_tiles = tiles(features, memory += outer_floats);
-  const Tiles queries = tiles(inner, memory += outer_floats);
-  const Tiles keys = tiles(inner, memory += inner_floats);
-  const Tiles values = tiles(inner, memory += inner_floats);
-  const Tiles attended = tiles(inner, memory += inner_floats);
-  float* scores = memory + inner_floats;
+  const ort::Scratch scratch(context, 2 * outer + 4 * inner + ort::most_workers() * score_floats);
+  const Tiles x_tiles{scratch.data(), output_.padded_rows()};
+  const Tiles y_tiles{x_tiles.memory + outer, output_.padded_rows()};
+  const Tiles queries{y_tiles.memory + outer, query_.padded_rows()};
+  const Tiles keys{queries.memory + inner, query_.padded_rows()};
+  const Tiles values{keys.memory + inner, query_.padded_rows()};
+  const Tiles attended{values.memory + inner, query_.padded_rows()};
+  float* const scores = attended.memory + inner;
 
-  x_tiles.fill(context, x.as<float>());
-  multiply(context, query_, Activation::kNone, x_tiles, queries);
-  multiply(context, key_, Activation::kNone, x_tiles, keys);
-  multiply(context, value_, Activation::kNone, x_tiles, values);
+  // One of all tiles of all sequences; its offset and first token count from the first sequence.
+  const auto tile_of = [&](size_t index) {
+    Tile tile = tiling.tile(index % tiling.count());
+    const size_t sequence = index / tiling.count();
+    tile.first_token += sequence * tokens;
+    tile.offset += sequence * tiling.padded_tokens();
+    return tile;
+  };
+
+  const auto project = [&](const ort::Task& task) {
+    const Tile tile = tile_of(task.chain);
+    const auto multiply = [&](const SparseMatrix& matrix, const Tiles& to) {
+      matrix.multiply(kernel, task.index, Activation::kNone, tile.vectors, x_tiles.at(tile), to.at(tile));
+    };
+    switch (task.stage) {
+      case 0:
+        return kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, features,
+                              tile.vectors, x_tiles.at(tile));
+      case 1: return multiply(query_, queries);
+      case 2: return multiply(key_, keys);
+      default: return multiply(value_, values);
+    }
+  };
+  ort::Phase projections(sequences * tiling.count(),
+                         std::array{size_t{1}, query_.part_count(), key_.part_count(), value_.part_count()}, project);
 
   std::vector<KeyTile> key_tiles;
   for (size_t index = 0; index < tiling.count(); ++index) {
-    const Tiling::Tile tile = tiling.tile(index);
-    key_tiles.push_back({tile.offset * keys.rows(), tile.vectors * kernel.lanes, tile.tokens});
+    const Tile tile = tiling.tile(index);
+    key_tiles.push_back({tile.offset * keys.rows, tile.vectors * kernel.lanes, tile.tokens});
   }
-  const auto attend = [&](size_t task, float* own_scores) {
-    const size_t head = task / queries.count();
-    const size_t index = task % queries.count();
-    const Tiles::Tile tile = queries.tile(index);
+  // A chain is one head of one sequence: its keys and values stay in a cache.
+  const auto attend = [&](const ort::Task& task) {
+    const size_t sequence = task.chain / heads_;
+    const size_t head = task.chain % heads_;
+    const Tile tile = tile_of(sequence * tiling.count() + task.index);
     const size_t first_row = head * head_size;
     const size_t place = first_row * tile.vectors * kernel.lanes;
-    const size_t first_query = tile.first_token - tile.sequence * tokens;
+    const size_t first_query = tile.first_token - sequence * tokens;
+    const size_t own = sequence * tiling.padded_tokens() * keys.rows;
     const AttentionHead attention{
         key_tiles.data(),
         key_tiles.size(),
-        keys.sequence_data(tile.sequence),
-        values.sequence_data(tile.sequence),
+        keys.memory + own,
+        values.memory + own,
         first_row,
         head_size,
         scale_,
-        mask.as<float>() + tile.sequence * tokens,
+        mask.as<float>() + sequence * tokens,
         bias == nullptr ? nullptr : bias + (head * tokens + first_query) * tokens,
         tokens,
         tile.tokens,
     };
-    kernel.attend(attention, tile.vectors, queries.data(index) + place, own_scores, attended.data(index) + place);
+    kernel.attend(attention, tile.vectors, queries.at(tile) + place, scores + task.worker * score_floats,
+                  attended.at(tile) + place);
   };
-  std::atomic<size_t> next{0};
-  context.parallel_for(workers, [&](size_t worker) {
-    for (size_t task = next++; task < tasks; task = next++) attend(task, scores + worker * score_floats);
-  });
+  ort::Phase heads(sequences * heads_, std::array{tiling.count()}, attend);
 
-  multiply(context, output_, Activation::kNone, attended, y_tiles);
-  norm_.finish(context, x_tiles, y_tiles, y);
+  const auto join = [&](const ort::Task& task) {
+    const Tile tile = tile_of(task.chain);
+    if (task.stage == 0) {
+      return output_.multiply(kernel, task.index, Activation::kNone, tile.vectors, attended.at(tile),
+                              y_tiles.at(tile));
+    }
+    norm_.finish(kernel, tile, features, x_tiles.at(tile), y_tiles.at(tile), y);
+  };
+  ort::Phase outputs(sequences * tiling.count(), std::array{output_.part_count(), size_t{1}}, join);
+
+  ort::run(context, projections, heads, outputs);
 }
 
 }  // namespace kaprune

@@ -1,18 +1,13 @@
 #include "operators/sparse_feed_forward.h"
 
 #include <algorithm>
+#include <array>
 
+#include "matrix/tiling.h"
 #include "operators/inputs.h"
-#include "operators/tiles.h"
+#include "ort/phases.h"
 
 namespace kaprune {
-
-namespace {
-
-// Tiles that go through the whole operator together: what lies between the two products then stays in a cache.
-constexpr size_t kTilesAtOnce = 2;
-
-}  // namespace
 
 SparseFeedForward::SparseFeedForward(const ort::KernelInfo& info)
     : activation_(read_activation(info)),
@@ -38,22 +33,30 @@ void SparseFeedForward::compute(const ort::KernelContext& context) const {
   if (tokens == 0) return;
 
   const Kernels& kernel = kernels();
-  const size_t most = std::min(tokens, kTilesAtOnce * kernel.max_vectors * kernel.lanes);
-  const size_t outer = Tiles::floats(Tiling(kernel, most), 1, features);
-  const ort::Scratch scratch(context, 2 * outer + Tiles::floats(Tiling(kernel, most), 1, intermediate_.rows()));
-  for (size_t first = 0; first < tokens; first += most) {
-    const size_t count = std::min(most, tokens - first);
-    const Tiling tiling(kernel, count);
-    const auto tiles = [&](size_t rows, float* memory) { return Tiles(kernel, tiling, count, 1, rows, memory); };
-    const Tiles x_tiles = tiles(features, scratch.data());
-    const Tiles y_tiles = tiles(features, scratch.data() + outer);
-    const Tiles inner_tiles = tiles(intermediate_.rows(), scratch.data() + 2 * outer);
+  const Tiling tiling(kernel, tokens);
+  const size_t width = kernel.max_vectors * kernel.lanes;
+  const size_t outer = width * output_.padded_rows();
+  const size_t slot = 2 * outer + width * intermediate_.padded_rows();
+  const ort::Scratch scratch(context, std::min(tiling.count(), ort::most_workers()) * slot);
 
-    x_tiles.fill(context, x.as<float>() + first * features);
-    multiply(context, intermediate_, activation_, x_tiles, inner_tiles);
-    multiply(context, output_, Activation::kNone, inner_tiles, y_tiles);
-    norm_.finish(context, x_tiles, y_tiles, y + first * features);
-  }
+  // A tile goes through the whole operator at once: what lies between its steps stays in a cache.
+  const auto step = [&](const ort::Task& task) {
+    const Tile tile = tiling.tile(task.chain);
+    float* x_tile = scratch.data() + task.slot * slot;
+    float* y_tile = x_tile + outer;
+    float* inner = y_tile + outer;
+    switch (task.stage) {
+      case 0:
+        return kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, features,
+                              tile.vectors, x_tile);
+      case 1: return intermediate_.multiply(kernel, task.index, activation_, tile.vectors, x_tile, inner);
+      case 2: return output_.multiply(kernel, task.index, Activation::kNone, tile.vectors, inner, y_tile);
+      default: return norm_.finish(kernel, tile, features, x_tile, y_tile, y);
+    }
+  };
+  ort::Phase steps(tiling.count(), std::array{size_t{1}, intermediate_.part_count(), output_.part_count(), size_t{1}},
+                   step);
+  ort::run(context, steps);
 }
 
 }  // namespace kaprune

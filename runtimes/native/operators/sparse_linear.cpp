@@ -1,7 +1,11 @@
 #include "operators/sparse_linear.h"
 
+#include <array>
+
 #include "matrix/tiling.h"
 #include "operators/inputs.h"
+#include "operators/tiles.h"
+#include "ort/phases.h"
 
 namespace kaprune {
 
@@ -23,27 +27,24 @@ void SparseLinear::compute(const ort::KernelContext& context) const {
 
   const Kernels& kernel = kernels();
   const Tiling tiling(kernel, tokens);
-  const size_t rows = matrix_.rows();
-  const size_t padded_rows = (rows + 3) / 4 * 4;
-  const ort::Scratch scratch(context, tiling.padded_tokens() * (matrix_.columns() + padded_rows));
-  float* x_tiles = scratch.data();
-  float* y_tiles = x_tiles + tiling.padded_tokens() * matrix_.columns();
+  const ort::Scratch scratch(context, tiling.padded_tokens() * (matrix_.columns() + matrix_.padded_rows()));
+  const Tiles x_tiles{scratch.data(), matrix_.columns()};
+  const Tiles y_tiles{scratch.data() + tiling.padded_tokens() * matrix_.columns(), matrix_.padded_rows()};
 
-  context.parallel_for(tiling.count(), [&](size_t index) {
-    const Tiling::Tile tile = tiling.tile(index);
-    kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, matrix_.columns(), tile.vectors,
-                   x_tiles + tile.offset * matrix_.columns());
-  });
-  const size_t parts = matrix_.part_count();
-  context.parallel_for(tiling.count() * parts, [&](size_t index) {
-    const Tiling::Tile tile = tiling.tile(index / parts);
-    const size_t part = index % parts;
-    const size_t first_row = matrix_.first_row(part);
-    float* y_tile = y_tiles + tile.offset * padded_rows + first_row * tile.vectors * kernel.lanes;
-    matrix_.multiply(kernel, part, activation_, tile.vectors, x_tiles + tile.offset * matrix_.columns(), y_tile);
-    kernel.from_tile(y_tile, tile.vectors, matrix_.row_count(part), tile.tokens,
-                     y + tile.first_token * rows + first_row, rows);
-  });
+  const auto step = [&](const ort::Task& task) {
+    const Tile tile = tiling.tile(task.chain);
+    if (task.stage == 0) {
+      return kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, matrix_.columns(),
+                            tile.vectors, x_tiles.at(tile));
+    }
+    const size_t first_row = matrix_.first_row(task.index);
+    matrix_.multiply(kernel, task.index, activation_, tile.vectors, x_tiles.at(tile), y_tiles.at(tile));
+    kernel.from_tile(y_tiles.at(tile) + first_row * tile.vectors * kernel.lanes, tile.vectors,
+                     matrix_.row_count(task.index), tile.tokens, y + tile.first_token * matrix_.rows() + first_row,
+                     matrix_.rows());
+  };
+  ort::Phase steps(tiling.count(), std::array{size_t{1}, matrix_.part_count()}, step);
+  ort::run(context, steps);
 }
 
 }  // namespace kaprune

@@ -13,6 +13,7 @@
 namespace {
 
 using kaprune::Kernels;
+using kaprune::Tile;
 using kaprune::Tiling;
 
 int failures = 0;
@@ -34,7 +35,7 @@ std::vector<float> normals(size_t count, uint32_t seed) {
 // Cuts rows of tokens, float [tokens][features], into tiles in one piece of memory.
 void fill(const Kernels& kernels, const Tiling& tiling, const std::vector<float>& rows, size_t features, float* tiles) {
   for (size_t index = 0; index < tiling.count(); ++index) {
-    const Tiling::Tile tile = tiling.tile(index);
+    const Tile tile = tiling.tile(index);
     kernels.to_tile(rows.data() + tile.first_token * features, features, tile.tokens, features, tile.vectors,
                     tiles + tile.offset * features);
   }
@@ -59,14 +60,14 @@ void check_attention(const Kernels& kernels, size_t tokens, size_t head_size, bo
   fill(kernels, tiling, v, features, v_tiles.data());
   std::vector<kaprune::KeyTile> key_tiles;
   for (size_t index = 0; index < tiling.count(); ++index) {
-    const Tiling::Tile tile = tiling.tile(index);
+    const Tile tile = tiling.tile(index);
     key_tiles.push_back({tile.offset * features, tile.vectors * kernels.lanes, tile.tokens});
   }
 
   double worst = 0;
   for (size_t head = 0; head < kHeads; ++head) {
     for (size_t index = 0; index < tiling.count(); ++index) {
-      const Tiling::Tile tile = tiling.tile(index);
+      const Tile tile = tiling.tile(index);
       const size_t width = tile.vectors * kernels.lanes;
       const float* own_bias = biased ? bias.data() + (head * tokens + tile.first_token) * tokens : nullptr;
       Aligned output(head_size * width);

@@ -70,14 +70,13 @@ void check_matrix(const Kernels& kernels, const RandomMatrix& matrix, size_t col
   const size_t rows = matrix.packed.rows;
   std::vector<float> y(tokens * rows);
   for (size_t index = 0; index < tiling.count(); ++index) {
-    const kaprune::Tiling::Tile tile = tiling.tile(index);
+    const kaprune::Tile tile = tiling.tile(index);
     const size_t width = tile.vectors * kernels.lanes;
     Aligned x_tile(columns * width);
     Aligned y_tile((rows + 3) * width);
     kernels.to_tile(x.data() + tile.first_token * columns, columns, tile.tokens, columns, tile.vectors, x_tile.data());
     for (size_t part = 0; part < sparse.part_count(); ++part) {
-      sparse.multiply(kernels, part, activation, tile.vectors, x_tile.data(),
-                      y_tile.data() + sparse.first_row(part) * width);
+      sparse.multiply(kernels, part, activation, tile.vectors, x_tile.data(), y_tile.data());
     }
     kernels.from_tile(y_tile.data(), tile.vectors, rows, tile.tokens, y.data() + tile.first_token * rows, rows);
   }
