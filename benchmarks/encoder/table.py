@@ -1,25 +1,36 @@
-"""Writes the tables and the picture of README.md from results.json: `python benchmarks/encoder/table.py`."""
+"""Prints how the sparse encoder does against its aims, and writes README.md's tables and picture.
 
+`python benchmarks/encoder/table.py` reads results.json, here and in benchmarks/kernels.
+"""
+
+import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import readme
+from aims import aims
 from matplotlib.ticker import NullLocator
 
 HERE = Path(__file__).parent
-START, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
-
+KERNELS = HERE.parent / "kernels" / "results.json"
 Row = dict[str, Any]
 
 
 def main() -> None:
-    results = json.loads((HERE / "results.json").read_text())
-    readme = HERE / "README.md"
-    before, rest = readme.read_text().split(START)
-    after = rest.split(END)[1]
-    readme.write_text(before + START + tables(results) + END + after)
-    draw(results["rows"], HERE / "latency.png")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--results", type=Path, default=HERE / "results.json", help="what run.py wrote")
+    parser.add_argument("--kernels", type=Path, default=KERNELS, help="what the kernel benchmark wrote")
+    parser.add_argument("--print", action="store_true", help="leave README.md as it is")
+    arguments = parser.parse_args()
+    results = json.loads(arguments.results.read_text())
+    summary = aims(results["rows"], json.loads(arguments.kernels.read_text())["results"])
+    print(summary)
+    if not arguments.print:
+        readme.write("aims", summary)
+        readme.write("tables", tables(results))
+        draw(results["rows"], HERE / "latency.png")
 
 
 def tables(results: dict[str, Any]) -> str:
