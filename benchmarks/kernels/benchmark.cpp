@@ -17,6 +17,11 @@ using kaprune::Kernels;
 
 constexpr int kCalls = 10;
 constexpr double kSeconds = 0.2;
+#ifdef __clang__
+constexpr const char* kCompiler = "clang++ " __clang_version__;
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
 
 double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -96,7 +101,8 @@ int main(int argc, char** argv) {
   const Kernels& kernels = kaprune::kernels();
   constexpr size_t kSteps = 10000;
   const double peak = 2e-9 * kernels.multiply_adds(kSteps) / best_time([&] { kernels.multiply_adds(kSteps); });
-  std::printf("{\"instruction_set\": \"%s\", \"peak_gflops\": %.1f, \"results\": [", kernels.name, peak);
+  std::printf("{\"compiler\": \"%s\", \"instruction_set\": \"%s\", \"peak_gflops\": %.1f, \"results\": [", kCompiler,
+              kernels.name, peak);
   const char* separator = "\n";
   for (const size_t block_rows : {4, 8, 1}) {
     for (const auto& shape : shapes) {
