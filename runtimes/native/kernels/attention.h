@@ -1,9 +1,11 @@
 // softmax(scale * queries . keys + position bias + mask) . values of one head, for one tile of queries.
 //
-// Scores lie as the queries do, a row a key, so that the softmax runs down columns and nothing is transposed.
+// Scores lie as the queries do, a row a key, so that the softmax runs down columns and nothing is transposed. Keys come
+// in blocks, whose scores stay in the first-level cache; what earlier blocks gave is scaled down when a larger score
+// turns up (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, section 3).
 #pragma once
 
-#include "kernels/exp.h"
+#include "kernels/exp2.h"
 #include "kernels/kernels.h"
 #include "kernels/vector.h"
 
@@ -26,41 +28,76 @@ template <int V>
 struct Attention {
   static void run(const AttentionHead& head, const float* queries, float* scores, float* output) {
     auto* rows = reinterpret_cast<Vector*>(scores);
+    auto* out = reinterpret_cast<Vector*>(output);
     Vector largest[V];
-    score(head, reinterpret_cast<const Vector*>(queries), rows, largest);
-
+    for (Vector& value : largest) value = broadcast(-__builtin_huge_valf());
     Vector total[V] = {};
-    size_t keys = 0;
-    for (size_t t = 0; t < head.tile_count; ++t) keys += head.tiles[t].tokens;
-    for (size_t key = 0; key < keys; ++key) {
+    Block block{};
+    while (next(head, block)) {
+      Vector factor[V];  // of what earlier blocks gave
       KAPRUNE_UNROLL
-      for (int v = 0; v < V; ++v) total[v] += rows[key * V + v] = exp(rows[key * V + v] - largest[v]);
+      for (int v = 0; v < V; ++v) factor[v] = largest[v];
+      score(head, block, reinterpret_cast<const Vector*>(queries), rows, largest);
+      KAPRUNE_UNROLL
+      for (int v = 0; v < V; ++v) {
+        factor[v] = exp2(factor[v] - largest[v]);
+        total[v] *= factor[v];
+      }
+      for (size_t key = 0; key < block.keys; ++key) {
+        KAPRUNE_UNROLL
+        for (int v = 0; v < V; ++v) total[v] += rows[key * V + v] = exp2(rows[key * V + v] - largest[v]);
+      }
+      size_t feature = 0;
+      for (; feature + 4 <= head.head_size; feature += 4) weigh<4>(head, block, feature, rows, factor, out);
+      for (; feature < head.head_size; ++feature) weigh<1>(head, block, feature, rows, factor, out);
     }
     for (Vector& value : total) value = 1.0f / value;
-
-    auto* out = reinterpret_cast<Vector*>(output);
-    size_t feature = 0;
-    for (; feature + 4 <= head.head_size; feature += 4) weigh<4>(head, feature, rows, total, out);
-    for (; feature < head.head_size; ++feature) weigh<1>(head, feature, rows, total, out);
+    for (size_t feature = 0; feature < head.head_size; ++feature) {
+      for (int v = 0; v < V; ++v) out[feature * V + v] *= total[v];
+    }
   }
 
  private:
-  static void score(const AttentionHead& head, const Vector* queries, Vector* scores, Vector (&largest)[V]) {
-    for (Vector& value : largest) value = broadcast(-__builtin_huge_valf());
-    size_t key = 0;
-    for (size_t t = 0; t < head.tile_count; ++t) {
+  static constexpr float kLog2E = 1.44269504f;
+
+  struct Block {
+    size_t first_tile;
+    size_t last_tile;  // one past
+    size_t first_key;
+    size_t keys;
+  };
+
+  static bool next(const AttentionHead& head, Block& block) {
+    block = {block.last_tile, block.last_tile, block.first_key + block.keys, 0};
+    while (block.last_tile < head.tile_count && block.keys + head.tiles[block.last_tile].tokens <= kKeysAtOnce) {
+      block.keys += head.tiles[block.last_tile++].tokens;
+    }
+    return block.keys > 0;
+  }
+
+  // Scores are those of the softmax times log2 e, which makes its powers those of 2.
+  static void score(const AttentionHead& head, const Block& block, const Vector* queries, Vector* scores,
+                    Vector (&largest)[V]) {
+    const float scale = head.scale * kLog2E;
+    size_t key = block.first_key;
+    for (size_t t = block.first_tile; t < block.last_tile; ++t) {
       const KeyTile& tile = head.tiles[t];
       for (size_t first = 0; first < tile.tokens; first += 4) {
         Vector sum[4][V] = {};
         const float* keys = head.keys + tile.offset + head.first_row * tile.width + first;
         multiply_dense(sum, keys, 1, tile.width, head.head_size, queries);
-        for (size_t r = 0; r < 4 && first + r < tile.tokens; ++r, ++key) {
+        KAPRUNE_UNROLL
+        for (size_t r = 0; r < 4; ++r) {
+          if (first + r == tile.tokens) break;
+          const float mask = head.mask[key] * kLog2E;
+          KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) {
-            Vector value = sum[r][v] * head.scale + head.mask[key];
-            if (head.bias != nullptr) value += bias_of_key(head, key, v);
+            Vector value = sum[r][v] * scale + mask;
+            if (head.bias != nullptr) value += bias_of_key(head, key, v) * kLog2E;
             largest[v] = max(largest[v], value);
-            scores[key * V + v] = value;
+            *scores++ = value;
           }
+          ++key;
         }
       }
     }
@@ -76,18 +113,22 @@ struct Attention {
 
   // Features `feature` to `feature` + Rows - 1 of the output.
   template <int Rows>
-  static void weigh(const AttentionHead& head, size_t feature, const Vector* powers, const Vector (&inverse_total)[V],
-                    Vector* output) {
+  static void weigh(const AttentionHead& head, const Block& block, size_t feature, const Vector* powers,
+                    const Vector (&factor)[V], Vector* output) {
+    Vector* out = output + feature * V;
     Vector sum[Rows][V] = {};
-    for (size_t t = 0; t < head.tile_count; ++t) {
+    if (block.first_tile > 0) {
+      KAPRUNE_UNROLL
+      for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = out[i] * factor[i % V];
+    }
+    for (size_t t = block.first_tile; t < block.last_tile; ++t) {
       const KeyTile& tile = head.tiles[t];
       const float* values = head.values + tile.offset + (head.first_row + feature) * tile.width;
       multiply_dense(sum, values, tile.width, 1, tile.tokens, powers);
       powers += tile.tokens * V;
     }
-    for (int r = 0; r < Rows; ++r) {
-      for (int v = 0; v < V; ++v) output[(feature + r) * V + v] = sum[r][v] * inverse_total[v];
-    }
+    KAPRUNE_UNROLL
+    for (int i = 0; i < Rows * V; ++i) out[i] = sum[i / V][i % V];
   }
 };
 

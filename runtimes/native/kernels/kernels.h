@@ -45,6 +45,9 @@ struct KeyTile {
   size_t tokens;  // those that do not fill up the last vector
 };
 
+// Most keys that a tile of queries meets at a time; no tile has more tokens.
+constexpr size_t kKeysAtOnce = 128;
+
 // One head of attention over one sequence.
 struct AttentionHead {
   const KeyTile* tiles;
@@ -75,7 +78,7 @@ struct Kernels {
 
   // output = softmax(scale * queries . keys + bias + mask) . values of one head, for one tile of queries.
   //
-  // queries, output: tiles of `head_size` features. scores: room for as many rows of such a tile as there are tokens.
+  // queries, output: tiles of `head_size` features. scores: room for `kKeysAtOnce` rows of such a tile.
   void (*attend)(const AttentionHead& head, size_t vectors, const float* queries, float* scores, float* output);
 
   // tile = layer_norm(tile + residual) over its features.

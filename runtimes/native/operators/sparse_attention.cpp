@@ -68,7 +68,7 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
   const size_t padded_tokens = sequences * tiling.padded_tokens();
   const size_t outer = padded_tokens * output_.padded_rows();
   const size_t inner = padded_tokens * query_.padded_rows();
-  const size_t score_floats = tiling.padded_tokens() * kernel.max_vectors * kernel.lanes;
+  const size_t score_floats = kKeysAtOnce * kernel.max_vectors * kernel.lanes;
   const ort::Scratch scratch(context, 2 * outer + 4 * inner + ort::most_workers() * score_floats);
   const Tiles x_tiles{scratch.data(), output_.padded_rows()};
   const Tiles y_tiles{x_tiles.memory + outer, output_.padded_rows()};

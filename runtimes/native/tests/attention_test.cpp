@@ -54,7 +54,7 @@ void check_attention(const Kernels& kernels, size_t tokens, size_t head_size, bo
 
   const Tiling tiling(kernels, tokens);
   const size_t floats = tiling.padded_tokens() * features;
-  Aligned q_tiles(floats), k_tiles(floats), v_tiles(floats), scores(tiling.padded_tokens() * kernels.max_vectors * kernels.lanes);
+  Aligned q_tiles(floats), k_tiles(floats), v_tiles(floats), scores(kaprune::kKeysAtOnce * kernels.max_vectors * kernels.lanes);
   fill(kernels, tiling, q, features, q_tiles.data());
   fill(kernels, tiling, k, features, k_tiles.data());
   fill(kernels, tiling, v, features, v_tiles.data());
@@ -134,7 +134,7 @@ void check_norm(const Kernels& kernels, size_t vectors, size_t features) {
 
 int main() {
   for (const Kernels* kernels : kaprune::tested_kernels()) {
-    for (const size_t tokens : {1, 2, 7, 16, 50, 129}) {
+    for (const size_t tokens : {1, 2, 7, 16, 50, 129, 300}) {
       for (const size_t head_size : {1, 6, 64}) {
         check_attention(*kernels, tokens, head_size, false);
         check_attention(*kernels, tokens, head_size, true);
