@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-arm64 bench format clean
+.PHONY: setup demo test test-arm64 bench fuzz format clean
 
 setup: .venv/ready
 
@@ -33,9 +33,22 @@ test-arm64: setup
 	$(BIN)/cmake --build build/arm64 --parallel 2
 	$(BIN)/ctest --test-dir build/arm64 --output-on-failure
 
+# DEEPSPARSE=PYTHON also times DeepSparse, which that Python has.
 bench: setup
-	$(BIN)/python benchmarks/encoder/run.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/kernels/run.py
+	$(BIN)/python benchmarks/encoder/run.py $(if $(DEEPSPARSE),--deepsparse $(DEEPSPARSE))
+	$(BIN)/python benchmarks/encoder/layers.py
 	$(BIN)/python benchmarks/encoder/table.py
+
+# Needs clang++. What is new in build/fuzz/corpus belongs into the kept corpus, see runtimes/native/README.md.
+RUNS ?= 1000000
+fuzz: setup
+	$(BIN)/cmake -S runtimes/native -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+		-DKAPRUNE_TESTS=OFF -DKAPRUNE_FUZZ=ON -DKAPRUNE_SANITIZE=address,undefined
+	$(BIN)/cmake --build build/fuzz --parallel 2
+	mkdir -p build/fuzz/corpus
+	build/fuzz/fuzz_operators -max_len=64 -entropic=0 -print_final_stats=1 -artifact_prefix=build/fuzz/ \
+		-runs=$(RUNS) build/fuzz/corpus runtimes/native/fuzz/corpus
 
 format: setup
 	$(BIN)/ruff check --fix .
