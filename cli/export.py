@@ -1,6 +1,7 @@
 """kaprune-edge export."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,21 +14,30 @@ def export(
     source: Annotated[str, typer.Argument(help="Run or checkpoint folder, hub id, or ONNX file.")],
     output: options.Output,
     target: Annotated[str, typer.Option(help="x86-64, arm64 or portable.")] = "x86-64",
+    embeddings: Annotated[str | None, typer.Option(help="Round the embedding tables: int8 or int4.")] = None,
+    trim_vocabulary: Annotated[
+        Path | None, typer.Option(help="Keep only the tokens that this text file, one text a line, needs.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Export a model as one portable sparse ONNX file, checked against its source.
 
-    Example: kaprune-edge export run --target arm64 -o deployment
+    Example: kaprune-edge export run --target arm64 --embeddings int8 -o deployment
     """
     from kaprune_edge.workflow import export as run
 
     with progress() as watch:
-        result = run(source, output, target=target, progress=watch)
+        result = run(
+            source, output, target=target, embeddings=embeddings, trim=trim_vocabulary, progress=watch
+        )
     if as_json:
         print_json({**asdict(result), "folder": str(result.folder)})
         return
+    if trim_vocabulary:
+        say(f"{result.tokens:,} tokens kept")
     say(
         f"{result.folder}: {result.file_bytes / 1e6:.1f} MB, packed matrices {result.sparsity:.1%} sparse, "
         f"logits within {result.parity_error:.1e} of the source"
+        + (f", {result.quantization_error:.1e} after quantization" if embeddings else "")
     )
     say(f"next: kaprune-edge bench {result.folder} --baseline tinybert-4l-312d")

@@ -1,22 +1,23 @@
 """Writes the deployment folder."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import onnx_ir as ir
 
 from kaprune_edge import artifacts
 from kaprune_edge.export import model_card
 from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
-from kaprune_edge.export.parity import TOLERANCE, parity_error
-from kaprune_edge.export.passes import optimization
+from kaprune_edge.export.onnx_file import write_onnx
+from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
+from kaprune_edge.export.passes import optimization, quantization
 from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
+from kaprune_edge.export.trim import trim_vocabulary
 from kaprune_edge.progress import Progress, Silent
 from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, read_json
 from kaprune_runtime.errors import InputError
@@ -31,14 +32,24 @@ class Deployment:
     folder: Path
     file_bytes: int
     """Size of model.onnx."""
+    tokens: int
+    """How many the vocabulary has."""
     sparsity: float
     """Share of zeros in the packed matrices together; 0 where none is packed."""
     parity_error: float
-    """Largest difference of a logit from the source."""
+    """Largest difference of a logit from the source, before anything was quantized."""
+    quantization_error: float
+    """Largest difference of a logit from the source after quantization; 0 where nothing was quantized."""
 
 
 def export_model(
-    source: Path | str, output: Path, *, target: str = "x86-64", progress: Progress | None = None
+    source: Path | str,
+    output: Path,
+    *,
+    target: str = "x86-64",
+    embeddings: str | None = None,
+    trim: Path | None = None,
+    progress: Progress | None = None,
 ) -> Deployment:
     """Export a model as one portable sparse ONNX file, with all that is needed to run it.
 
@@ -46,6 +57,8 @@ def export_model(
         source: Run or checkpoint folder, hub id, or ONNX file with config.json and tokenizer beside it.
         output: Folder to make.
         target: Where it is to run; see `TARGETS`.
+        embeddings: int8 or int4, to round the embedding tables; see `QuantizeEmbeddings`.
+        trim: UTF-8 text, one text a line: only the tokens that it needs stay; see `trim_vocabulary`.
         progress: Watches.
 
     Raises:
@@ -53,21 +66,32 @@ def export_model(
         KapruneError: The exported model's logits differ from the source's, or the disk is full.
     """
     watch = progress or Silent()
-    place = find_target(target)
+    place, rounding = find_target(target), quantization(embeddings=embeddings)
     artifacts.check_new(output)
     watch.start("export", 4)
     opened = open_source(source)
+    if trim is not None:
+        opened = trim_vocabulary(opened, trim)
     watch.advance(1)
     optimization()(opened.model)
     watch.advance(2)
     with artifacts.new_folder(output) as staging:
         _write_model(opened, staging)
         watch.advance(3)
-        error = parity_error(staging, staging / MODEL, opened.reference)
+        error = logit_difference(staging, staging / MODEL, opened.reference)
+        check_parity(error)
+        rounding_error = 0.0
+        if rounding is not None:
+            rounding(opened.model)
+            write_onnx(opened.model, staging / MODEL)
+            rounding_error = logit_difference(staging, staging / MODEL, opened.reference)
         layers = layer_report(opened.model)
-        deployment = Deployment(output, (staging / MODEL).stat().st_size, _packed_sparsity(layers), error)
-        _write_card(opened, place, layers, deployment, staging)
-        artifacts.write_json(staging / MANIFEST, _manifest(opened, place, layers, error, staging))
+        size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
+        deployment = Deployment(output, size, opened.config.vocab_size, sparsity, error, rounding_error)
+        rounded = {"embeddings": embeddings} if embeddings else {}
+        _write_card(opened, place, layers, deployment, rounded, staging)
+        manifest = _manifest(opened, place, layers, deployment, rounded, staging)
+        artifacts.write_json(staging / MANIFEST, manifest)
     watch.advance(4)
     return deployment
 
@@ -77,7 +101,7 @@ def _write_model(source: Source, folder: Path) -> None:
     weights = sum(map(size, source.model.graph.initializers.values()))
     if weights > LARGEST_FILE:
         raise InputError(f"{source.name} holds more than 2 GB of weights; that is not supported")
-    ir.save(source.model, folder / MODEL)
+    write_onnx(source.model, folder / MODEL)
     source.config.save_pretrained(folder)
     source.tokenizer.save_pretrained(folder)
     _name_tokenizer_for_all(folder / "tokenizer_config.json")
@@ -96,7 +120,12 @@ def _packed_sparsity(layers: list[LayerReport]) -> float:
 
 
 def _write_card(
-    source: Source, target: Target, layers: list[LayerReport], deployment: Deployment, folder: Path
+    source: Source,
+    target: Target,
+    layers: list[LayerReport],
+    deployment: Deployment,
+    rounded: Mapping[str, str],
+    folder: Path,
 ) -> None:
     card = model_card.render(
         title=deployment.folder.name,
@@ -107,23 +136,32 @@ def _write_card(
         packed=sum(layer.block is not None for layer in layers),
         sparsity=deployment.sparsity,
         parity=deployment.parity_error,
+        rounded=rounded,
+        rounding=deployment.quantization_error,
         metrics=source.metrics,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _manifest(
-    source: Source, target: Target, layers: list[LayerReport], error: float, folder: Path
+    source: Source,
+    target: Target,
+    layers: list[LayerReport],
+    deployment: Deployment,
+    rounded: Mapping[str, str],
+    folder: Path,
 ) -> dict[str, Any]:
     """Describe every file in the folder, and what model.onnx holds."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    difference = {"largest_logit_difference": deployment.quantization_error} if rounded else {}
     return {
         "format_version": FORMAT_VERSION,
         "kaprune_edge": version("kaprune-edge"),
         "source": source.name,
         "target": target.name,
         "operators": dict(source.model.opset_imports),
-        "parity": {"largest_logit_difference": error, "tolerance": TOLERANCE},
+        "parity": {"largest_logit_difference": deployment.parity_error, "tolerance": TOLERANCE},
+        "quantization": {**rounded, **difference},
         "layers": [asdict(layer) for layer in layers],
         "bytes": byte_report(source.model, folder / MODEL),
         "metrics": source.metrics,

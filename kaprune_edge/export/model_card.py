@@ -21,6 +21,12 @@ by kaprune-edge from `{{ source }}` for {{ machine }}.
 | packed matrices | {{ packed }} |
 | weights removed from them | {{ "%.1f" | format(100 * sparsity) }} % |
 | largest difference of a logit from the source | {{ "%.1e" | format(parity) }} |
+{% for part, kind in rounded.items() -%}
+| {{ part }} | {{ kind }} |
+{% endfor -%}
+{% if rounded -%}
+| largest difference of a logit after quantization | {{ "%.1e" | format(rounding) }} |
+{% endif -%}
 {% for name, value in metrics.items() -%}
 | {{ name }} | {{ "%.4g" | format(value) }} |
 {% endfor %}
@@ -51,7 +57,8 @@ def render(**facts: object) -> str:
     """Write the card.
 
     Args:
-        facts: title, source, machine, file_bytes, labels, packed, sparsity, parity, metrics.
+        facts: title, source, machine, file_bytes, labels, packed, sparsity, parity, rounded, rounding,
+            metrics.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(_TEMPLATE).render(**facts)

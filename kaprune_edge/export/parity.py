@@ -10,7 +10,7 @@ from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.session import input_names, run, session
 from kaprune_runtime.tokenization import TextEncoder, pad
 
-__all__ = ["TOLERANCE", "Reference", "parity_error", "sample_inputs"]
+__all__ = ["TOLERANCE", "Reference", "check_parity", "logit_difference", "sample_inputs"]
 
 TOLERANCE = 1e-4
 """Largest difference of any logit that an export may have."""
@@ -65,7 +65,7 @@ def sample_inputs(folder: Path, names: Collection[str]) -> list[dict[str, np.nda
     return feeds
 
 
-def parity_error(folder: Path, model: Path, reference: Reference) -> float:
+def logit_difference(folder: Path, model: Path, reference: Reference) -> float:
     """Compare a file with its source on `sample_inputs`.
 
     Args:
@@ -74,19 +74,20 @@ def parity_error(folder: Path, model: Path, reference: Reference) -> float:
         reference: The source.
 
     Returns:
-        Largest absolute difference of a logit.
-
-    Raises:
-        KapruneError: It exceeds `TOLERANCE`.
+        Largest absolute difference of a logit, infinity where one is no number.
     """
     loaded = session(model)
     worst = 0.0
     for feeds in sample_inputs(folder, input_names(loaded)):
         difference = np.abs(run(loaded, feeds) - reference(feeds)).max()
         worst = max(worst, float(np.nan_to_num(difference, nan=np.inf)))
-    if worst > TOLERANCE:
+    return worst
+
+
+def check_parity(difference: float) -> None:
+    """Raise KapruneError unless an exported file's logits are within `TOLERANCE` of its source's."""
+    if difference > TOLERANCE:
         raise KapruneError(
-            f"the exported model's logits differ from the source's by {worst:.2g}, more than "
+            f"the exported model's logits differ from the source's by {difference:.2g}, more than "
             f"{TOLERANCE:g}; nothing was written, please report this checkpoint's architecture and sizes"
         )
-    return worst

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from kaprune_edge.encoder import encoder_layers
 from kaprune_edge.export import export_model
+from kaprune_edge.export.quantized_table import code_groups, scale_rows
 from kaprune_runtime import Classifier, InputError, KapruneError
 
 TEXTS = [
@@ -110,6 +111,41 @@ def test_the_model_cards_code_runs(bert):
     batch = AutoTokenizer.from_pretrained(result.folder)("A fine film.", return_tensors="pt")
     with torch.inference_mode():
         np.testing.assert_allclose(names["logits"], model(**batch).logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["int8", "int4"])
+def test_rounded_embeddings(sparse_checkpoint, tmp_path, kind):
+    """The logits are those of PyTorch with a rounded table; how far that moves them is written down."""
+    folder, model = sparse_checkpoint("roberta")
+    result = export_model(folder, tmp_path / "deployment", embeddings=kind)
+    assert result.parity_error < 1e-4 < result.quantization_error < 1
+    manifest = json.loads((result.folder / "kaprune.json").read_text())
+    assert manifest["quantization"] == {
+        "embeddings": kind,
+        "largest_logit_difference": result.quantization_error,
+    }
+    assert f"| embeddings | {kind} |" in (result.folder / "README.md").read_text()
+    rows, width = model.config.vocab_size, model.config.hidden_size
+    words = rows * (width + 4) if kind == "int8" else rows * (width // 2 + 2) + 8 * 256
+    others = (model.config.max_position_embeddings + model.config.type_vocab_size) * width
+    assert manifest["bytes"]["embeddings"] == words + 4 * others
+
+    table = model.base_model.embeddings.word_embeddings.weight.data
+    before = table.clone()
+    table.copy_(torch.from_numpy(rounded(table.numpy(), kind)))
+    assert 0 < (table - before).norm() < 0.15 * before.norm()
+    batch = AutoTokenizer.from_pretrained(folder)(TEXTS[:2], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        reference = model(**batch).logits
+    np.testing.assert_allclose(Classifier(result.folder).logits(TEXTS[:2]), reference, atol=1e-4)
+
+
+def rounded(table, kind):
+    if kind == "int8":
+        rows = scale_rows(table)
+        return rows.values * rows.scales
+    coded = code_groups(table)
+    return coded.pairs[coded.codes].reshape(table.shape) * coded.scales[:, 0].astype(np.float32)
 
 
 def test_logits_too_far_from_pytorchs_fail_the_export(sparse_checkpoint, tmp_path):
