@@ -14,6 +14,7 @@ def export(
     source: Annotated[str, typer.Argument(help="Run or checkpoint folder, hub id, or ONNX file.")],
     output: options.Output,
     target: Annotated[str, typer.Option(help="x86-64, arm64 or portable.")] = "x86-64",
+    quantize: Annotated[str | None, typer.Option(help="Round the packed matrices: int8.")] = None,
     embeddings: Annotated[str | None, typer.Option(help="Round the embedding tables: int8 or int4.")] = None,
     trim_vocabulary: Annotated[
         Path | None, typer.Option(help="Keep only the tokens that this text file, one text a line, needs.")
@@ -22,13 +23,19 @@ def export(
 ) -> None:
     """Export a model as one portable sparse ONNX file, checked against its source.
 
-    Example: kaprune-edge export run --target arm64 --embeddings int8 -o deployment
+    Example: kaprune-edge export run --target arm64 --quantize int8 --embeddings int8 -o deployment
     """
     from kaprune_edge.workflow import export as run
 
     with progress() as watch:
         result = run(
-            source, output, target=target, embeddings=embeddings, trim=trim_vocabulary, progress=watch
+            source,
+            output,
+            target=target,
+            quantize=quantize,
+            embeddings=embeddings,
+            trim=trim_vocabulary,
+            progress=watch,
         )
     if as_json:
         print_json({**asdict(result), "folder": str(result.folder)})
@@ -38,6 +45,6 @@ def export(
     say(
         f"{result.folder}: {result.file_bytes / 1e6:.1f} MB, packed matrices {result.sparsity:.1%} sparse, "
         f"logits within {result.parity_error:.1e} of the source"
-        + (f", {result.quantization_error:.1e} after quantization" if embeddings else "")
+        + (f", {result.quantization_error:.1e} after quantization" if quantize or embeddings else "")
     )
     say(f"next: kaprune-edge bench {result.folder} --baseline tinybert-4l-312d")

@@ -8,7 +8,10 @@ import onnx_ir as ir
 from kaprune_edge.export import sparse_attention, sparse_feed_forward, sparse_linear
 from kaprune_edge.export.domain import is_ours
 
-__all__ = ["PackedLinear", "PackedMatrix", "find_packed_linear", "packed_matrices"]
+__all__ = ["SCALES", "PackedLinear", "PackedMatrix", "find_packed_linear", "packed_matrices"]
+
+SCALES = 3
+"""Inputs between a matrix's values and its scales."""
 
 _MATRICES = {
     sparse_linear.OP_TYPE: ((1, "blocksize", "out_features", None),),
@@ -30,6 +33,8 @@ _MATRICES = {
 class PackedMatrix:
     """One matrix of a node."""
 
+    first_input: int
+    """The input that has its values; the other four follow."""
     values: ir.Value
     indices: tuple[ir.Value, ...]
     """crow_indices and col_indices."""
@@ -40,7 +45,7 @@ class PackedMatrix:
     @property
     def name(self) -> str:
         """The layer's name."""
-        return (self.values.name or "").removesuffix(".values")
+        return (self.values.name or "").removesuffix(".values").removesuffix(".integers")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,7 @@ def _matrix(node: ir.Node, first: int, blocksize: str, outputs: str, inputs: str
     values, *indices = (cast(ir.Value, value) for value in node.inputs[first : first + 3])
     width = node.attributes[inputs].as_int() if inputs else _width(node)
     block = tuple(node.attributes[blocksize].as_ints())
-    return PackedMatrix(values, tuple(indices), block, (node.attributes[outputs].as_int(), width))
+    return PackedMatrix(first, values, tuple(indices), block, (node.attributes[outputs].as_int(), width))
 
 
 def _width(node: ir.Node) -> int:

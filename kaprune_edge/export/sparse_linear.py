@@ -4,7 +4,7 @@ import onnx_ir as ir
 
 from kaprune_edge.sparsity.packing import BlockSparseRows
 
-__all__ = ["ACTIVATIONS", "BODY", "OP_TYPE", "attributes"]
+__all__ = ["ACTIVATIONS", "BODY", "INT8_BODY", "OP_TYPE", "attributes"]
 
 OP_TYPE = "SparseLinear"
 ACTIVATIONS = ("none", "gelu")
@@ -77,6 +77,14 @@ SparseLinear <out_features, blocksize, activation>
 }
 """
 """For float32 values. Once X's last dimension is known, ONNX Runtime folds all but MatMul, Add and Gelu."""
+
+INT8_BODY = BODY.replace(
+    "W_transposed = ScatterND (zeros, place, values)",
+    """values_float = Cast <to: int = 1> (values)
+  W_unscaled = ScatterND (zeros, place, values_float)
+  W_transposed = Mul (W_unscaled, scales)""",
+)
+"""For int8 values with scales. A function cannot ask for its inputs' types: a file has one of the two."""
 
 
 def attributes(packed: BlockSparseRows, activation: str) -> list[ir.Attr]:

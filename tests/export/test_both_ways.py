@@ -12,11 +12,16 @@ from kaprune_edge import workflow
 from kaprune_runtime import KapruneError, instruction_set, library_path, session
 
 
-@pytest.fixture(scope="module", params=[(4, 1), (1, 1)], ids=["4x1", "unstructured"])
+@pytest.fixture(
+    scope="module",
+    params=[((4, 1), None), ((1, 1), None), ((4, 1), "int8"), ((1, 1), "int8")],
+    ids=["4x1", "unstructured", "4x1 int8", "unstructured int8"],
+)
 def deployment(request, sparse_checkpoint, tmp_path_factory):
-    checkpoint, _ = sparse_checkpoint(block=request.param)
+    block, quantize = request.param
+    checkpoint, _ = sparse_checkpoint(block=block)
     folder = tmp_path_factory.mktemp("deployment") / "out"
-    workflow.export(checkpoint, folder, target="x86-64")
+    workflow.export(checkpoint, folder, target="x86-64", quantize=quantize)
     return folder
 
 

@@ -17,8 +17,8 @@ TENSORS = {
     "values of two dimensions": ("values", lambda t: t["values"][..., 0], "values does not have three"),
     "values of other blocks": ("values", lambda t: t["values"].reshape(-1, 2, 2), "values has shape"),
     "a value block too few": ("values", lambda t: t["values"][:-1], "col_indices has shape"),
-    "values in float64": ("values", lambda t: t["values"].astype(np.float64), "double"),
-    "values in int8": ("values", lambda t: t["values"].astype(np.int8), "int8"),
+    "values in float64": ("values", lambda t: t["values"].astype(np.float64), "neither float32 nor int8"),
+    "values in int32": ("values", lambda t: t["values"].astype(np.int32), "neither float32 nor int8"),
     "starts of two dimensions": ("crow_indices", lambda t: t["crow_indices"][None], "crow_indices has shape"),
     "a start too few": ("crow_indices", lambda t: t["crow_indices"][:-1], "crow_indices has shape"),
     "a start too many": (
@@ -109,9 +109,26 @@ def test_a_missing_tensor_is_refused(load, parts, name):
     refused(load, linear_model(kept, attributes), "input .* is marked single but has an empty string")
 
 
-def test_scales_are_refused_until_there_are_int8_kernels(load, parts):
+def test_float32_values_take_no_scales(load, parts):
     tensors, attributes = parts
-    refused(load, linear_model({**tensors, "scales": np.ones(32, np.float32)}, attributes), "scales")
+    scales = np.ones(32, np.float32)
+    refused(load, linear_model({**tensors, "scales": scales}, attributes), "takes no scales")
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        (None, "scales is missing"),
+        (np.ones(31, np.float32), r"scales has shape \[31\]"),
+        (np.ones(32, np.int32), "scales is not float32"),
+    ],
+)
+def test_int8_values_need_a_scale_a_row(load, parts, scales, message):
+    tensors, attributes = parts
+    tensors["values"] = tensors["values"].astype(np.int8)
+    if scales is not None:
+        tensors["scales"] = scales
+    refused(load, linear_model(tensors, attributes), message)
 
 
 def test_columns_beyond_the_input_are_refused_when_it_comes(load, parts):

@@ -47,6 +47,18 @@ def test_results_are_those_of_a_float64_product(load, shape, block, activation):
         assert_close(session.run(None, {"X": x})[0], reference(x, weight, tensors["bias"], activation))
 
 
+@pytest.mark.parametrize("block", [(4, 1), (1, 1), (3, 5)], ids=str)
+def test_int8_values_are_multiplied_by_their_row_scale(load, block):
+    random = np.random.default_rng(3)
+    integers = np.round(np.clip(sparse_weight(60, 50, block) * 30, -127, 127))
+    scales = random.random(len(integers), np.float32) + np.float32(0.1)
+    tensors, attributes = linear_parts(integers.astype(np.float32), block)
+    tensors |= {"values": tensors["values"].astype(np.int8), "scales": scales}
+    x = draw(19, 50)
+    y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
+    assert_close(y, reference(x, integers * scales[:, None], tensors["bias"], "none"))
+
+
 @pytest.mark.parametrize("block", [(4, 1), (1, 1)], ids=str)
 def test_a_matrix_of_zeros_gives_its_bias(load, block):
     tensors, attributes = linear_parts(np.zeros((8, 6), np.float32), block)

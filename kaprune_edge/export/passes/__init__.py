@@ -7,9 +7,11 @@ from kaprune_edge.export.passes.fuse_sparse_attention import FuseSparseAttention
 from kaprune_edge.export.passes.fuse_sparse_feed_forward import FuseSparseFeedForward
 from kaprune_edge.export.passes.pack_sparse_linear import PackSparseLinear
 from kaprune_edge.export.passes.quantize_embeddings import QuantizeEmbeddings
+from kaprune_edge.export.passes.quantize_sparse_linear import QuantizeSparseLinear
 from kaprune_edge.export.passes.remove_dead_heads import RemoveDeadHeads
 from kaprune_edge.export.passes.remove_dead_neurons import RemoveDeadNeurons
 from kaprune_edge.export.passes.remove_expand import RemoveExpand
+from kaprune_runtime.errors import InputError
 
 __all__ = ["optimization", "quantization"]
 
@@ -29,13 +31,19 @@ def optimization() -> ir.passes.PassManager:
     )
 
 
-def quantization(*, embeddings: str | None) -> ir.passes.PassManager | None:
+def quantization(*, weights: str | None, embeddings: str | None) -> ir.passes.PassManager | None:
     """Give the passes that round weights, None where none is asked for.
 
     Args:
+        weights: int8 or None, for the packed matrices.
         embeddings: One of `quantize_embeddings.KINDS`, or None.
 
     Raises:
-        InputError: It is something else.
+        InputError: One of them is something else.
     """
-    return ir.passes.PassManager([QuantizeEmbeddings(embeddings)]) if embeddings else None
+    if weights not in (None, "int8"):
+        raise InputError(f"cannot quantize to '{weights}'; choose int8")
+    passes: list[ir.passes.InPlacePass] = [QuantizeSparseLinear()] if weights else []
+    if embeddings:
+        passes.append(QuantizeEmbeddings(embeddings))
+    return ir.passes.PassManager(passes) if passes else None

@@ -67,7 +67,9 @@ Matrix draw_matrix(Bytes& bytes, size_t rows, size_t columns) {
   const size_t block_columns = 1 + bytes.below(3) / 2;
   if (rows % block_rows == 0) matrix.block_rows = block_rows;
   if (columns % block_columns == 0) matrix.block_columns = block_columns;
-  matrix.wide_ids = bytes.below(4) == 0;
+  const size_t form = bytes.below(4);
+  matrix.wide_ids = form == 0;
+  matrix.integers = form == 1;
   return matrix;
 }
 

@@ -74,10 +74,17 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
     throw ort::Error(prefix + "blocksize is not two positive numbers");
   }
   if (out_features % blocksize[0] != 0) throw ort::Error(prefix + "blocksize does not divide out_features");
-  if (tensors.scales) throw ort::Error(prefix + "scales: int8 values are not supported");
 
   const Field values(tensors.values, prefix + "values");
-  values.require_type(ElementType::kFloat, "float32");
+  const bool scaled = values.tensor().type == ElementType::kInt8;
+  values.require(scaled || values.tensor().type == ElementType::kFloat, "is neither float32 nor int8");
+  if (scaled) {
+    const Field scales(tensors.scales, prefix + "scales");
+    scales.require_type(ElementType::kFloat, "float32");
+    scales.require_shape({out_features});
+  } else if (tensors.scales) {
+    values.fail("is float32 and takes no scales");
+  }
   values.require(values.tensor().shape.size() == 3, "does not have three dimensions");
   const int64_t blocks = values.tensor().shape[0];
   values.require_shape({blocks, blocksize[0], blocksize[1]});
@@ -102,11 +109,13 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
       static_cast<size_t>(blocksize[0]),
       static_cast<size_t>(blocksize[1]),
       static_cast<size_t>(blocks),
-      values.tensor().as<float>(),
+      scaled ? nullptr : values.tensor().as<float>(),
       crow.tensor().as<int32_t>(),
       col.tensor().data,
       wide,
       bias.tensor().as<float>(),
+      scaled ? values.tensor().as<int8_t>() : nullptr,
+      scaled ? tensors.scales->as<float>() : nullptr,
   };
   check_starts(crow, matrix.starts, matrix.rows / matrix.block_rows, matrix.blocks);
   const size_t block_columns = check_columns(col, matrix);

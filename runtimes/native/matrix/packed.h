@@ -19,11 +19,19 @@ struct PackedMatrix {
   size_t block_rows;
   size_t block_columns;
   size_t blocks;
-  const float* values;    // [blocks][block_rows][block_columns]
-  const int32_t* starts;  // [rows / block_rows + 1]
+  const float* values;      // [blocks][block_rows][block_columns]; null where `integers` has the weights
+  const int32_t* starts;    // [rows / block_rows + 1]
   const void* block_column_ids;
   bool wide_ids;  // uint32, not uint16
-  const float* bias;  // [rows]
+  const float* bias;        // [rows]
+  const int8_t* integers = nullptr;  // as `values`, to be multiplied by
+  const float* scales = nullptr;     // [rows]
+
+  // The weight in column `column` of a block and in row `row` of the matrix, which is one of the block's.
+  float weight(size_t block, size_t row, size_t column) const {
+    const size_t place = (block * block_rows + row % block_rows) * block_columns + column;
+    return values != nullptr ? values[place] : scales[row] * integers[place];
+  }
 
   size_t block_column(size_t block) const {
     return wide_ids ? static_cast<const uint32_t*>(block_column_ids)[block]

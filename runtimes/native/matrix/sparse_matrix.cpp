@@ -29,10 +29,8 @@ std::vector<std::vector<Weight>> expand(const PackedMatrix& matrix, size_t first
     const size_t row = first_row + i;
     const size_t block_row = row / matrix.block_rows;
     for (int32_t block = matrix.starts[block_row]; block < matrix.starts[block_row + 1]; ++block) {
-      const size_t place = size_t(block) * matrix.block_rows + row % matrix.block_rows;
       for (size_t c = 0; c < matrix.block_columns; ++c) {
-        rows[i].push_back({matrix.block_column(block) * matrix.block_columns + c,
-                           matrix.values[place * matrix.block_columns + c]});
+        rows[i].push_back({matrix.block_column(block) * matrix.block_columns + c, matrix.weight(block, row, c)});
       }
     }
   }
@@ -45,11 +43,25 @@ SparseMatrix::SparseMatrix(const PackedMatrix& matrix) : rows_(matrix.rows), col
   if (matrix.block_rows % 4 == 0 && matrix.block_columns == 1 && !matrix.wide_ids) {
     blocks_ = {matrix.block_rows, matrix.values, matrix.starts, static_cast<const uint16_t*>(matrix.block_column_ids),
                matrix.bias};
+    if (matrix.values == nullptr) blocks_.values = expand_integers(matrix);
     part_rows_ = (kPartRows + matrix.block_rows - 1) / matrix.block_rows * matrix.block_rows;
   } else {
     part_rows_ = kPanelRows;
     repack(matrix);
   }
+}
+
+const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {
+  values_.reserve(matrix.blocks * matrix.block_rows);
+  for (size_t first_row = 0; first_row < rows_; first_row += matrix.block_rows) {
+    const int32_t* starts = matrix.starts + first_row / matrix.block_rows;
+    for (int32_t block = starts[0]; block < starts[1]; ++block) {
+      for (size_t row = 0; row < matrix.block_rows; ++row) {
+        values_.push_back(matrix.weight(block, first_row + row, 0));
+      }
+    }
+  }
+  return values_.data();
 }
 
 size_t SparseMatrix::row_count(size_t part) const { return std::min(part_rows_, rows_ - first_row(part)); }

@@ -14,8 +14,8 @@ namespace kaprune {
 // y = activation(W x + b) on tiles, in parts of rows that threads can share out.
 class SparseMatrix {
  public:
-  // Blocks of a multiple of 4 rows and one column are used where they lie: `matrix` views initializers, which live as
-  // long as the session. Everything else is repacked.
+  // Float32 blocks of a multiple of 4 rows and one column are used where they lie: `matrix` views initializers, which
+  // live as long as the session. Everything else is repacked.
   explicit SparseMatrix(const PackedMatrix& matrix);
 
   size_t rows() const { return rows_; }
@@ -40,6 +40,7 @@ class SparseMatrix {
     Interleaved1x1 view;
   };
 
+  const float* expand_integers(const PackedMatrix& matrix);
   void repack(const PackedMatrix& matrix);
 
   size_t rows_;
@@ -48,8 +49,7 @@ class SparseMatrix {
 
   Blocks4x1 blocks_{};
 
-  // Empty where `blocks_` serves.
-  std::vector<Panel> panels_;
+  std::vector<Panel> panels_;  // empty where `blocks_` serves
   std::vector<uint32_t> group_rows_;
   std::vector<uint32_t> starts_;
   std::vector<float> values_;

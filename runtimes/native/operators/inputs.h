@@ -1,6 +1,7 @@
 // What operators read from their nodes.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "kernels/kernels.h"
@@ -8,6 +9,32 @@
 #include "ort/operator.h"
 
 namespace kaprune {
+
+// values, crow_indices, col_indices, scales and bias of a packed matrix.
+inline constexpr std::array<ort::Input, 5> kPackedInputs = {{{ort::ElementType::kAny},
+                                                             {ort::ElementType::kInt32},
+                                                             {ort::ElementType::kAny},
+                                                             {ort::ElementType::kAny, ort::kOptional},
+                                                             {ort::ElementType::kFloat}}};
+
+template <size_t Count>
+constexpr std::array<ort::Input, Count> float_inputs() {
+  std::array<ort::Input, Count> inputs{};
+  for (ort::Input& input : inputs) input.type = ort::ElementType::kFloat;
+  return inputs;
+}
+
+// Lists inputs one after the other.
+template <size_t... Sizes>
+constexpr auto joined(const std::array<ort::Input, Sizes>&... parts) {
+  std::array<ort::Input, (Sizes + ...)> all{};
+  size_t next = 0;
+  const auto append = [&](const auto& part) {
+    for (const ort::Input& input : part) all[next++] = input;
+  };
+  (append(parts), ...);
+  return all;
+}
 
 // Reads and checks a packed matrix whose five inputs begin at `first_input`.
 //

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "matrix/sparse_matrix.h"
+#include "operators/inputs.h"
 #include "operators/residual_norm.h"
 #include "ort/operator.h"
 
@@ -11,33 +12,9 @@ namespace kaprune {
 class SparseAttention {
  public:
   static constexpr const char* kName = "SparseAttention";
-  static constexpr ort::Input kInputs[] = {
-      {ort::ElementType::kFloat},                // X
-      {ort::ElementType::kFloat},                // mask
-      {ort::ElementType::kFloat},                // position_bias
-      {ort::ElementType::kFloat},                // query_values
-      {ort::ElementType::kInt32},                // query_crow_indices
-      {ort::ElementType::kAny},                  // query_col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // query_scales
-      {ort::ElementType::kFloat},                // query_bias
-      {ort::ElementType::kFloat},                // key_values
-      {ort::ElementType::kInt32},                // key_crow_indices
-      {ort::ElementType::kAny},                  // key_col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // key_scales
-      {ort::ElementType::kFloat},                // key_bias
-      {ort::ElementType::kFloat},                // value_values
-      {ort::ElementType::kInt32},                // value_crow_indices
-      {ort::ElementType::kAny},                  // value_col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // value_scales
-      {ort::ElementType::kFloat},                // value_bias
-      {ort::ElementType::kFloat},                // output_values
-      {ort::ElementType::kInt32},                // output_crow_indices
-      {ort::ElementType::kAny},                  // output_col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // output_scales
-      {ort::ElementType::kFloat},                // output_bias
-      {ort::ElementType::kFloat},                // gamma
-      {ort::ElementType::kFloat},                // beta
-  };
+  // X, mask, position_bias; query, key, value, output; gamma, beta.
+  static constexpr auto kInputs =
+      joined(float_inputs<3>(), kPackedInputs, kPackedInputs, kPackedInputs, kPackedInputs, float_inputs<2>());
 
   explicit SparseAttention(const ort::KernelInfo& info);
 

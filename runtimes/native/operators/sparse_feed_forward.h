@@ -3,6 +3,7 @@
 #pragma once
 
 #include "matrix/sparse_matrix.h"
+#include "operators/inputs.h"
 #include "operators/residual_norm.h"
 #include "ort/operator.h"
 
@@ -11,21 +12,9 @@ namespace kaprune {
 class SparseFeedForward {
  public:
   static constexpr const char* kName = "SparseFeedForward";
-  static constexpr ort::Input kInputs[] = {
-      {ort::ElementType::kFloat},                // X
-      {ort::ElementType::kFloat},                // intermediate_values
-      {ort::ElementType::kInt32},                // intermediate_crow_indices
-      {ort::ElementType::kAny},                  // intermediate_col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // intermediate_scales
-      {ort::ElementType::kFloat},                // intermediate_bias
-      {ort::ElementType::kFloat},                // output_values
-      {ort::ElementType::kInt32},                // output_crow_indices
-      {ort::ElementType::kAny},                  // output_col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // output_scales
-      {ort::ElementType::kFloat},                // output_bias
-      {ort::ElementType::kFloat},                // gamma
-      {ort::ElementType::kFloat},                // beta
-  };
+  // X, intermediate, output, gamma and beta.
+  static constexpr auto kInputs =
+      joined(float_inputs<1>(), kPackedInputs, kPackedInputs, float_inputs<2>());
 
   explicit SparseFeedForward(const ort::KernelInfo& info);
 

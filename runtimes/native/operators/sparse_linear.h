@@ -2,6 +2,7 @@
 #pragma once
 
 #include "matrix/sparse_matrix.h"
+#include "operators/inputs.h"
 #include "ort/operator.h"
 
 namespace kaprune {
@@ -9,14 +10,9 @@ namespace kaprune {
 class SparseLinear {
  public:
   static constexpr const char* kName = "SparseLinear";
-  static constexpr ort::Input kInputs[] = {
-      {ort::ElementType::kFloat},                // X
-      {ort::ElementType::kFloat},                // values
-      {ort::ElementType::kInt32},                // crow_indices
-      {ort::ElementType::kAny},                  // col_indices
-      {ort::ElementType::kAny, ort::kOptional},  // scales
-      {ort::ElementType::kFloat},                // bias
-  };
+  // X, W.
+  static constexpr auto kInputs =
+      joined(float_inputs<1>(), kPackedInputs);
 
   explicit SparseLinear(const ort::KernelInfo& info);
 

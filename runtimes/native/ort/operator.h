@@ -101,13 +101,13 @@ class Scratch {
 };
 
 struct Input {
-  ElementType type;
+  ElementType type = ElementType::kAny;
   int characteristic = kRequired;
 };
 
 // An operator's description for ONNX Runtime. `Kernel` has
 //   static constexpr const char* kName;
-//   static constexpr Input kInputs[];          its one output is a float tensor
+//   static constexpr std::array<Input, N> kInputs;   its one output is a float tensor
 //   explicit Kernel(const KernelInfo& info);   checks and repacks the weights
 //   void compute(const KernelContext& context) const;
 template <class Kernel>

@@ -17,6 +17,7 @@ struct Matrix {
   size_t block_rows = 1;
   size_t block_columns = 1;
   bool wide_ids = false;
+  bool integers = false;
 };
 
 inline void add_input(OrtKernelInfo& node, OrtValue value) {
@@ -47,7 +48,14 @@ inline void add_matrix(OrtKernelInfo& node, const std::string& prefix, const Mat
   const auto blocks = static_cast<int64_t>(narrow.size());
 
   node.lists[prefix + "blocksize"] = {int64_t(matrix.block_rows), int64_t(matrix.block_columns)};
-  add_floats(node, {narrow.size(), matrix.block_rows, matrix.block_columns});
+  if (matrix.integers) {
+    std::vector<int8_t> values(narrow.size() * matrix.block_rows * matrix.block_columns);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<int8_t>(i % 255 - 127);
+    const std::vector<int64_t> shape{blocks, int64_t(matrix.block_rows), int64_t(matrix.block_columns)};
+    add_input(node, OrtValue::of(ort::ElementType::kInt8, shape, values));
+  } else {
+    add_floats(node, {narrow.size(), matrix.block_rows, matrix.block_columns});
+  }
   add_input(node, OrtValue::of(ort::ElementType::kInt32, {int64_t(starts.size())}, starts));
   if (matrix.wide_ids) {
     const std::vector<uint32_t> wide(narrow.begin(), narrow.end());
@@ -55,7 +63,11 @@ inline void add_matrix(OrtKernelInfo& node, const std::string& prefix, const Mat
   } else {
     add_input(node, OrtValue::of(ort::ElementType::kUint16, {blocks}, narrow));
   }
-  node.inputs.push_back(nullptr);  // scales
+  if (matrix.integers) {
+    add_floats(node, {matrix.rows});
+  } else {
+    node.inputs.push_back(nullptr);  // scales
+  }
   add_floats(node, {matrix.rows});
 }
 
