@@ -76,15 +76,22 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint.
 
     Raises:
-        InputError: It is missing or damaged.
+        InputError: It is missing or damaged, or knows more tokens than the model has embeddings for.
     """
     folder = Path(find_checkpoint(source))
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
         raise InputError(f"{source} holds no tokenizer; add its tokenizer.json")
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder))
     except Exception as error:
         raise InputError(f"the tokenizer in {source} is damaged; fetch the checkpoint again") from error
+    tokens, rows = 1 + max(tokenizer.get_vocab().values()), load_config(source).vocab_size
+    if tokens > rows:
+        raise InputError(
+            f"the tokenizer in {source} has {tokens} tokens but the model embeddings for {rows}; "
+            "put the model's own tokenizer there"
+        )
+    return tokenizer
 
 
 def load_classifier(

@@ -134,6 +134,17 @@ def test_a_damaged_config_is_refused(tmp_path, content):
         load_config(str(tmp_path))
 
 
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
+    tokenizer = tiny.make_tokenizer("bert")
+    tiny.make_model("bert", vocab_size=len(tokenizer)).save_pretrained(tmp_path)
+    tokenizer.add_tokens(["brandnew"])
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(
+        InputError, match=f"has {len(tokenizer)} tokens but .* for {len(tokenizer) - 1}; put the model's own"
+    ):
+        load_tokenizer(str(tmp_path))
+
+
 def test_a_tokenizer_is_needed(checkpoint):
     source = Path(checkpoint())
     assert len(load_tokenizer(str(source))) == len(

@@ -17,7 +17,7 @@ from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
 from kaprune_edge.export.passes import optimization, quantization
 from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
-from kaprune_edge.export.trim import trim_vocabulary
+from kaprune_edge.export.trim import check_corpus, trim_vocabulary
 from kaprune_edge.progress import Progress, Silent
 from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, read_json
 from kaprune_runtime.errors import InputError
@@ -47,6 +47,7 @@ def export_model(
     output: Path,
     *,
     target: str = "x86-64",
+    quantize: str | None = None,
     embeddings: str | None = None,
     trim: Path | None = None,
     progress: Progress | None = None,
@@ -57,6 +58,7 @@ def export_model(
         source: Run or checkpoint folder, hub id, or ONNX file with config.json and tokenizer beside it.
         output: Folder to make.
         target: Where it is to run; see `TARGETS`.
+        quantize: int8, to round the packed matrices; see `QuantizeSparseLinear`.
         embeddings: int8 or int4, to round the embedding tables; see `QuantizeEmbeddings`.
         trim: UTF-8 text, one text a line: only the tokens that it needs stay; see `trim_vocabulary`.
         progress: Watches.
@@ -66,8 +68,10 @@ def export_model(
         KapruneError: The exported model's logits differ from the source's, or the disk is full.
     """
     watch = progress or Silent()
-    place, rounding = find_target(target), quantization(embeddings=embeddings)
+    place, rounding = find_target(target), quantization(weights=quantize, embeddings=embeddings)
     artifacts.check_new(output)
+    if trim is not None:
+        check_corpus(trim)
     watch.start("export", 4)
     opened = open_source(source)
     if trim is not None:
@@ -88,7 +92,8 @@ def export_model(
         layers = layer_report(opened.model)
         size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
         deployment = Deployment(output, size, opened.config.vocab_size, sparsity, error, rounding_error)
-        rounded = {"embeddings": embeddings} if embeddings else {}
+        kinds = {"weights": quantize, "embeddings": embeddings}
+        rounded = {part: kind for part, kind in kinds.items() if kind}
         _write_card(opened, place, layers, deployment, rounded, staging)
         manifest = _manifest(opened, place, layers, deployment, rounded, staging)
         artifacts.write_json(staging / MANIFEST, manifest)

@@ -19,7 +19,13 @@ from kaprune_edge.export.vocabulary import needed_ids, renumber, used_ids
 from kaprune_runtime.deployment import TOKENIZER, read_json
 from kaprune_runtime.errors import InputError
 
-__all__ = ["trim_vocabulary"]
+__all__ = ["check_corpus", "trim_vocabulary"]
+
+
+def check_corpus(corpus: Path) -> None:
+    """Raise InputError unless a file can be read and holds text."""
+    if next(_texts(corpus), None) is None:
+        raise InputError(f"{corpus} holds no text; give a file with one text a line")
 
 
 def trim_vocabulary(source: Source, corpus: Path) -> Source:
@@ -36,7 +42,7 @@ def trim_vocabulary(source: Source, corpus: Path) -> Source:
         The source with fewer tokens. Its reference takes the new ids.
 
     Raises:
-        InputError: The corpus is missing or empty, or the tokenizer or the graph is of no kind known here.
+        InputError: The corpus cannot be read, or the tokenizer or the graph is of no kind known here.
     """
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -45,8 +51,6 @@ def trim_vocabulary(source: Source, corpus: Path) -> Source:
             raise InputError(f"{source.name} has no {TOKENIZER}, which trimming takes; leave it out")
         description = read_json(folder / TOKENIZER)
         used = used_ids(description, _texts(corpus))
-        if not used:
-            raise InputError(f"{corpus} holds no text; give a file with one text a line")
         known = set(source.tokenizer.get_vocab().values())
         named = set(_token_ids(source.config).values()) | set(range((source.config.pad_token_id or 0) + 1))
         kept = np.array(sorted(needed_ids(description, used | named & known)))
@@ -103,6 +107,11 @@ def _take_rows(source: Source, kept: np.ndarray) -> None:
     words = find_word_embedding(source.model.graph)
     if words is None:
         raise InputError(f"no table in {source.name} is read by token ids alone; leave --trim-vocabulary out")
+    if kept[-1] >= len(words.content):
+        raise InputError(
+            f"the tokenizer has more tokens than the {len(words.content)} rows of {words.table.name}; "
+            "put the model's own tokenizer beside it"
+        )
     rows = words.content[kept]
     words.table.const_value = ir.tensor(rows, name=words.table.name)
     words.table.shape = ir.Shape(rows.shape)

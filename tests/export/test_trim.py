@@ -111,6 +111,14 @@ def test_an_onnx_file(source, tmp_path):
     check(AutoTokenizer.from_pretrained(folder), model, result)
 
 
+def test_a_file_with_too_small_a_table_is_refused(source, tmp_path):
+    folder, model, corpus = source()
+    model.resize_token_embeddings(len(make_tokenizer("bert")) - 1)
+    ir.save(to_onnx(model), folder / "model.onnx")
+    with pytest.raises(InputError, match=r"more tokens than the 78 rows of bert\.embeddings\.word"):
+        export_model(folder / "model.onnx", tmp_path / "new", trim=corpus)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -120,9 +128,9 @@ def test_an_onnx_file(source, tmp_path):
         (b"caf\xe9\n", "corpus.txt is not UTF-8"),
     ],
 )
-def test_a_wrong_corpus_leaves_nothing(source, tmp_path, content, message):
-    folder, _, corpus = source()
-    corpus.unlink() if content is None else corpus.write_bytes(content)
+def test_a_wrong_corpus_is_refused_before_anything_is_loaded(tmp_path, content, message):
+    corpus = tmp_path / "corpus.txt"
+    if content is not None:
+        corpus.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        export_model(folder, tmp_path / "new", trim=corpus)
-    assert not list(tmp_path.iterdir())
+        export_model("no-such-model", tmp_path / "new", trim=corpus)
