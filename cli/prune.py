@@ -18,7 +18,13 @@ def prune(
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="Fine-tuned model; made first when not given.")] = None,
     schedule: Annotated[str | None, typer.Option(help="cubic or linear [cubic].")] = None,
-    start: Annotated[str | None, typer.Option(help="Prune from pretrained or teacher weights.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Prune from teacher or pretrained weights [teacher].")
+    ] = None,
+    criterion: Annotated[
+        str | None, typer.Option(help="reconstruction or magnitude [reconstruction].")
+    ] = None,
+    one_shot: Annotated[bool, typer.Option("--one-shot", help="Prune at once, without training.")] = False,
     recipe: options.Recipe = None,
     train_rows: options.TrainRows = None,
     epochs: options.Epochs = None,
@@ -46,6 +52,8 @@ def prune(
         teacher=teacher,
         schedule__course=schedule,
         student_start=start,
+        criterion=criterion,
+        one_shot=one_shot or None,
         train_rows=train_rows,
         training__epochs=epochs,
         teacher_training__epochs=teacher_epochs,

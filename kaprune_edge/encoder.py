@@ -1,7 +1,7 @@
 """Where the supported architectures keep their layers: the one place that knows module names."""
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 from optimum.utils import NormalizedConfigManager
 from torch import nn
@@ -12,7 +12,7 @@ from kaprune_runtime.errors import InputError
 
 @dataclass(frozen=True)
 class LayerLayout:
-    """Paths of a layer's six linear modules, relative to the layer."""
+    """Paths of a layer's six linear modules and two layer norms, relative to the layer."""
 
     layers: str
     query: str
@@ -21,6 +21,8 @@ class LayerLayout:
     attention_output: str
     intermediate: str
     output: str
+    attention_norm: str
+    output_norm: str
 
     @property
     def linears(self) -> tuple[str, ...]:
@@ -36,6 +38,8 @@ _BERT = LayerLayout(
     attention_output="attention.output.dense",
     intermediate="intermediate.dense",
     output="output.dense",
+    attention_norm="attention.output.LayerNorm",
+    output_norm="output.LayerNorm",
 )
 LAYOUTS = {
     "bert": _BERT,
@@ -49,6 +53,8 @@ LAYOUTS = {
         attention_output="attention.out_lin",
         intermediate="ffn.lin1",
         output="ffn.lin2",
+        attention_norm="sa_layer_norm",
+        output_norm="output_layer_norm",
     ),
     "mpnet": LayerLayout(
         layers="encoder.layer",
@@ -58,20 +64,25 @@ LAYOUTS = {
         attention_output="attention.attn.o",
         intermediate="intermediate.dense",
         output="output.dense",
+        attention_norm="attention.LayerNorm",
+        output_norm="output.LayerNorm",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The linear modules of one encoder layer."""
+    """One encoder layer: the whole module, its linear modules, and the norms after each residual sum."""
 
+    module: nn.Module
     query: nn.Linear
     key: nn.Linear
     value: nn.Linear
     attention_output: nn.Linear
     intermediate: nn.Linear
     output: nn.Linear
+    attention_norm: nn.LayerNorm
+    output_norm: nn.LayerNorm
 
 
 def check_supported(config: PretrainedConfig) -> None:
@@ -95,10 +106,11 @@ def encoder_layers(model: PreTrainedModel) -> list[Layer]:
         InputError: The architecture is not supported.
     """
     check_supported(model.config)
-    layout = LAYOUTS[model.config.model_type]
+    paths = asdict(LAYOUTS[model.config.model_type])
+    layers = model.base_model.get_submodule(paths.pop("layers"))
     return [
-        Layer(*(cast(nn.Linear, layer.get_submodule(path)) for path in layout.linears))
-        for layer in model.base_model.get_submodule(layout.layers).children()
+        Layer(layer, **{role: cast(Any, layer.get_submodule(path)) for role, path in paths.items()})
+        for layer in layers.children()
     ]
 
 

@@ -64,12 +64,16 @@ class PruneRecipe(_DistillationRecipe):
     teacher: str | None = Field(None, description="fine-tuned checkpoint; made from `model` when absent")
     teacher_training: Training = Training(epochs=3, decay="linear")
     student_start: Literal["pretrained", "teacher"] = Field(
-        "pretrained", description="the weights that pruning starts from"
+        "teacher", description="the weights that pruning starts from"
     )
     sparsity: _Share = Field(0.95, description="share of the encoder's weights to remove")
     pattern: Annotated[str, AfterValidator(_check_pattern)] = Field(
         "unstructured", description="unstructured, RxC blocks (rows are outputs) or N:M"
     )
+    criterion: Literal["reconstruction", "magnitude"] = Field(
+        "reconstruction", description="what decides which weights go"
+    )
+    one_shot: bool = Field(False, description="prune the teacher at once, without training")
     schedule: Schedule = Schedule()
 
     @model_validator(mode="after")
@@ -77,6 +81,12 @@ class PruneRecipe(_DistillationRecipe):
         pattern = parse_pattern(self.pattern)
         if not isinstance(pattern, Blocks) and abs(pattern.sparsity - self.sparsity) > 1e-6:
             raise ValueError(f"pattern {pattern} needs sparsity {pattern.sparsity:g}, not {self.sparsity:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_shot_prunes_the_teacher(self) -> Self:
+        if self.one_shot and self.student_start != "teacher":
+            raise ValueError("one-shot pruning cannot teach pretrained weights the task; start from teacher")
         return self
 
 

@@ -84,7 +84,7 @@ class TrainingRun:
         student.save_pretrained(self.folder)
         self.tokenizer.save_pretrained(self.folder)
         write_json(self.folder / "metrics.json", metrics)
-        shutil.rmtree(self.folder / "checkpoints")
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         return metrics
 
     def _score(self, model: PreTrainedModel) -> dict[str, float]:

@@ -19,6 +19,8 @@ from kaprune_edge.evaluation import score_model
 from kaprune_edge.export import Deployment, export_model
 from kaprune_edge.models import check_length, check_same_shape, load_classifier, load_tokenizer, max_tokens
 from kaprune_edge.progress import Progress, Silent
+from kaprune_edge.pruning.calibration import calibration_batches
+from kaprune_edge.pruning.criteria import CRITERIA
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe
 from kaprune_edge.sparsity.patterns import parse_pattern
@@ -66,16 +68,30 @@ def prune(
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
-        steps = prune_while_distilling(
-            student,
-            teacher,
-            recipe.losses,
-            pruner,
-            recipe.schedule,
-            recipe.sparsity,
-            run.lessons(student, recipe.training, "student"),
-        )
-        method = {"method": "prune", "pattern": recipe.pattern, "sparsity": round(pruner.sparsity, 4)}
+        lessons = run.lessons(student, recipe.training, "student")
+        text = calibration_batches(lessons.rows, tokenizer, recipe.seed)
+        criterion = CRITERIA[recipe.criterion]
+        if recipe.one_shot:
+            run.progress.start("prune", teacher.config.num_hidden_layers)
+            pruner.prune(recipe.sparsity, criterion(student, teacher, text, run.progress.advance))
+            steps = 0
+        else:
+            steps = prune_while_distilling(
+                student,
+                teacher,
+                recipe.losses,
+                pruner,
+                criterion(student, teacher, text),
+                recipe.schedule,
+                recipe.sparsity,
+                lessons,
+            )
+        method = {
+            "method": "one-shot" if recipe.one_shot else "prune",
+            "criterion": recipe.criterion,
+            "pattern": recipe.pattern,
+            "sparsity": round(pruner.sparsity, 4),
+        }
         return Run(output, run.finish(student, teacher, method, steps))
 
 

@@ -21,6 +21,8 @@ WHOLE = PruneRecipe(
     student_start="teacher",
     sparsity=0.5,
     pattern="2:4",
+    criterion="magnitude",
+    one_shot=True,
     schedule=Schedule(course="linear", pruning_steps=7, fixed_share=0),
 )
 
@@ -43,16 +45,12 @@ def test_yaml_round_trip(recipe, tmp_path):
     assert make_recipe(type(recipe), tmp_path / "recipe.yaml", {}) == recipe
 
 
-def test_defaults_are_the_paper_s():
+def test_the_teacher_is_pruned_once_by_reconstruction_unless_told_otherwise():
     recipe = make_recipe(PruneRecipe, None, GIVEN)
-    assert (
-        recipe.sparsity == 0.95 and recipe.pattern == "unstructured" and recipe.student_start == "pretrained"
-    )
-    assert recipe.training == Training(
-        epochs=12, learning_rate=3e-5, batch_size=32, max_length=128, decay="constant", dropout=None
-    )
+    assert (recipe.sparsity, recipe.pattern, recipe.one_shot) == (0.95, "unstructured", False)
+    assert (recipe.criterion, recipe.student_start) == ("reconstruction", "teacher")
+    assert recipe.schedule.pruning_steps == 1
     assert set(recipe.losses.model_dump().values()) == {1}
-    assert recipe.schedule.pruning_steps == 100
 
 
 def test_options_win_over_the_file_and_leave_its_other_fields(file):
@@ -117,6 +115,8 @@ def test_amounts_are_positive_and_finite(field, value, message):
         ("training:", r"training is None; it should be a valid dictionary"),
         ("losses: {logits: much}", r"losses.logits is 'much'; it should be a valid number"),
         ("student_start: afresh", r"student_start is 'afresh'; it should be 'pretrained' or 'teacher'"),
+        ("criterion: movement", r"criterion is 'movement'; it should be 'reconstruction' or 'magnitude'"),
+        ("{one_shot: true, student_start: pretrained}", r"one-shot .* teach pretrained .*start from teacher"),
         ("pattern: 4by1", r"unknown pattern '4by1'; use unstructured, RxC"),
         ("pattern: 1:4", r"pattern 1:4 needs sparsity 0.75, not 0.95"),
         ("- model", r"recipe.yaml holds no recipe; it must be a mapping"),

@@ -100,6 +100,20 @@ def test_the_student_starts_where_it_is_told(checkpoint, task_spec, tmp_path, st
     assert [torch.allclose(weights, other, atol=1e-6) for other in others] == [True, False]
 
 
+@pytest.mark.parametrize("criterion", ["reconstruction", "magnitude"])
+def test_one_shot_pruning_changes_the_encoder_of_the_teacher_alone(pruned, task_spec, tmp_path, criterion):
+    teacher = pruned("bert").folder / "teacher"
+    fields = {"teacher": str(teacher), "one_shot": True, "criterion": criterion}
+    run = prune(recipe(str(teacher), task_spec, **fields), tmp_path / "run")
+    assert (run.metrics["method"], run.metrics["criterion"]) == ("one-shot", criterion)
+    assert (run.metrics["steps"], run.metrics["sparsity"]) == (0, 0.75)
+    before, after = map(AutoModelForSequenceClassification.from_pretrained, (teacher, run.folder))
+    matrices = encoder_matrices(after)
+    biases = {name.replace("weight", "bias") for name in matrices} if criterion == "reconstruction" else set()
+    moved = {n for n, weight in after.named_parameters() if not weight.equal(before.get_parameter(n))}
+    assert moved == {*matrices, *biases}
+
+
 def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):
     teacher = pruned("bert").folder / "teacher"
     small = DistillRecipe(teacher=str(teacher), task=task_spec, student="1x16", training=TRAINING)
@@ -114,8 +128,8 @@ def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):
 def test_a_killed_run_resumes_to_the_same_weights(checkpoint, task_spec, tmp_path):
     """Killed first while the teacher learns, then while the student is pruned."""
     long = TRAINING.model_copy(update={"batch_size": 4, "dropout": 0.1})
-    early = Schedule(fixed_share=0.95)  # masks drawn before the interruption count after it
-    plan = recipe(checkpoint(), task_spec, training=long, teacher_training=long, schedule=early)
+    gradual = Schedule(pruning_steps=3)  # masks drawn before the interruption count after it
+    plan = recipe(checkpoint(), task_spec, training=long, teacher_training=long, schedule=gradual)
     save_recipe(plan, tmp_path / "plan.yaml")
     whole, output = prune(plan, tmp_path / "whole").folder, tmp_path / "killed"
     command = [sys.executable, "-m", "kaprune_edge_cli", "prune", "--recipe", str(tmp_path / "plan.yaml")]

@@ -17,6 +17,7 @@ from transformers import (
 from kaprune_edge.distillation.losses import distillation_losses
 from kaprune_edge.distillation.trace import Tracer
 from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
+from kaprune_edge.pruning.criteria import Criterion
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.recipe import LossWeights
@@ -60,6 +61,7 @@ def prune_while_distilling(
     teacher: PreTrainedModel,
     weights: LossWeights,
     pruner: Pruner,
+    criterion: Criterion,
     schedule: Schedule,
     sparsity: float,
     lessons: Lessons,
@@ -73,6 +75,7 @@ def prune_while_distilling(
         teacher: A fine-tuned model of the same depth and width.
         weights: Of the losses.
         pruner: Holds the student's matrices.
+        criterion: Decides which weights go.
         schedule: How the sparsity rises.
         sparsity: What it rises to.
         lessons: Rows and hyperparameters.
@@ -83,7 +86,7 @@ def prune_while_distilling(
         distillation_loss(student, teacher, layer_map, weights),
         lessons,
         "prune and distil",
-        callbacks=[_Pruning(pruner, schedule, sparsity)],
+        callbacks=[_Pruning(pruner, criterion, schedule, sparsity)],
         on_step=lambda: {"sparsity": pruner.sparsity},
     )
 
@@ -116,8 +119,9 @@ def distillation_loss(
 class _Pruning(TrainerCallback):
     """Prunes by schedule, keeps removed weights at zero, and keeps the masks in every checkpoint."""
 
-    def __init__(self, pruner: Pruner, schedule: Schedule, sparsity: float) -> None:
+    def __init__(self, pruner: Pruner, criterion: Criterion, schedule: Schedule, sparsity: float) -> None:
         self._pruner = pruner
+        self._criterion = criterion
         self._schedule = schedule
         self._sparsity = sparsity
 
@@ -127,14 +131,17 @@ class _Pruning(TrainerCallback):
         if state.global_step:
             self._pruner.load(self._masks(args, state))
 
-    def on_step_end(
+    def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         sparsity = self._schedule.sparsity(state.global_step, state.max_steps, self._sparsity)
-        if sparsity is None:
-            self._pruner.apply()
-        else:
-            self._pruner.prune(sparsity)
+        if sparsity is not None:
+            self._pruner.prune(sparsity, self._criterion)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._pruner.apply()
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

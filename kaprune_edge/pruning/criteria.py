@@ -1,15 +1,21 @@
-"""What makes a weight important: one function a criterion."""
+"""What decides which weights go: one file a criterion."""
 
-from torch import Tensor
+from collections.abc import Callable, Mapping
 
+from torch import Tensor, nn
 
-def magnitude(weight: Tensor) -> Tensor:
-    """Absolute value, the criterion of Han et al. (2015) and of Xu et al. (2021).
+from kaprune_edge.pruning.magnitude import magnitude
+from kaprune_edge.pruning.reconstruction import Reconstruction
+from kaprune_edge.sparsity.patterns import Pattern
 
-    Args:
-        weight: Shape [out_features, in_features].
+Criterion = Callable[[Mapping[str, nn.Parameter], Pattern, float], Mapping[str, Tensor]]
+"""Name -> weight [out_features, in_features], pattern and sparsity -> name -> bool mask, True where kept.
 
-    Returns:
-        Importance of each weight, the same shape.
-    """
-    return weight.detach().abs()
+It may move the weights that it keeps to make up for those that go.
+"""
+
+CRITERIA: Mapping[str, Callable[..., Criterion]] = {
+    "reconstruction": Reconstruction,
+    "magnitude": lambda *_: magnitude,
+}
+"""Name in a recipe -> what makes the criterion, called as `Reconstruction` is."""

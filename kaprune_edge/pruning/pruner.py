@@ -1,49 +1,43 @@
-"""The masks of a model under pruning, and how they are drawn, applied and kept."""
+"""The masks of a model under pruning: drawn, applied and kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kaprune_edge.pruning.criteria import magnitude
+from kaprune_edge.pruning.criteria import Criterion
+from kaprune_edge.pruning.magnitude import magnitude
 from kaprune_edge.sparsity.patterns import Pattern
 
 
 class Pruner:
     """Holds one mask a matrix; a removed weight is exactly zero after every `apply`."""
 
-    def __init__(
-        self,
-        matrices: Mapping[str, nn.Parameter],
-        pattern: Pattern,
-        criterion: Callable[[Tensor], Tensor] = magnitude,
-    ) -> None:
+    def __init__(self, matrices: Mapping[str, nn.Parameter], pattern: Pattern) -> None:
         """Start with nothing removed.
 
         Args:
             matrices: Name -> weight of shape [out_features, in_features].
             pattern: Which weights go together.
-            criterion: Weight -> importance of the same shape.
 
         Raises:
             InputError: The pattern does not divide one of the matrices.
         """
         self._matrices = matrices
         self._pattern = pattern
-        self._criterion = criterion
         self._masks: dict[str, Tensor] = {}
-        self._draw(0)
+        self._keep(magnitude(matrices, pattern, 0))
 
     @property
     def sparsity(self) -> float:
         """Share of the weights that the masks remove."""
         return self._sparsity
 
-    def prune(self, sparsity: float) -> None:
+    def prune(self, sparsity: float, criterion: Criterion = magnitude) -> None:
         """Draw every matrix's mask at this sparsity, and apply it."""
-        self._draw(sparsity)
+        self._keep(criterion(self._matrices, self._pattern, sparsity))
         self.apply()
 
     @torch.no_grad()
@@ -59,14 +53,6 @@ class Pruner:
     def load(self, path: Path) -> None:
         """Read the masks that `save` wrote."""
         self._keep(load_file(path))
-
-    def _draw(self, sparsity: float) -> None:
-        self._keep(
-            {
-                name: self._pattern.mask(self._criterion(weight), sparsity)
-                for name, weight in self._matrices.items()
-            }
-        )
 
     def _keep(self, masks: Mapping[str, Tensor]) -> None:
         """Hold masks in the type of the weights; PyTorch multiplies by bool far more slowly."""

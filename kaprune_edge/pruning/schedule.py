@@ -6,23 +6,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Schedule(BaseModel):
-    """Gradual pruning in equal intervals, then training at a fixed mask.
+    """Gradual pruning at equal intervals, then training at a fixed mask.
 
-    The cubic course is Zhu and Gupta, "To prune, or not to prune" (2017), equation 1, from zero; one
-    hundred pruning steps are those of Xu et al. (2021).
+    The cubic course is Zhu and Gupta, "To prune, or not to prune" (2017), equation 1, from zero. Each
+    interval begins with pruning to the sparsity that the course has at its end, so that the first one
+    begins the training and every one is followed by steps to recover in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     course: Literal["cubic", "linear"] = Field("cubic", description="how the sparsity rises")
-    pruning_steps: int = Field(100, ge=1, description="times that the masks are drawn anew")
+    pruning_steps: int = Field(1, ge=1, description="times that the masks are drawn anew")
     fixed_share: float = Field(0.3, ge=0, lt=1, description="last share of the training, at a fixed mask")
 
     def sparsity(self, step: int, total_steps: int, final: float) -> float | None:
-        """Tell the sparsity to prune to after a training step.
+        """Tell the sparsity to prune to before a training step.
 
         Args:
-            step: Training steps done, from 1.
+            step: Training steps done, from 0.
             total_steps: Training steps in all.
             final: Sparsity to end with.
 
@@ -30,8 +31,9 @@ class Schedule(BaseModel):
             The new sparsity, or None where the masks stay as they are.
         """
         ramp = max(1, round((1 - self.fixed_share) * total_steps))
-        done = min(step, ramp) * self.pruning_steps // ramp
-        if step > ramp or done == (step - 1) * self.pruning_steps // ramp:
+        intervals = min(self.pruning_steps, ramp)
+        interval = step * intervals // ramp
+        if step >= ramp or (step and interval == (step - 1) * intervals // ramp):
             return None
-        progress = done / self.pruning_steps
+        progress = (interval + 1) / intervals
         return final * (1 - (1 - progress) ** 3) if self.course == "cubic" else final * progress

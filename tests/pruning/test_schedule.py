@@ -4,31 +4,36 @@ from kaprune_edge.pruning.schedule import Schedule
 
 
 def course(schedule, total, final=0.9):
-    return [schedule.sparsity(step, total, final) for step in range(1, total + 1)]
+    """Steps done -> sparsity, where masks are drawn."""
+    steps = {step: schedule.sparsity(step, total, final) for step in range(total)}
+    return {step: sparsity for step, sparsity in steps.items() if sparsity is not None}
 
 
 @pytest.mark.parametrize("total", [1, 7, 100, 1000])
 @pytest.mark.parametrize("kind", ["cubic", "linear"])
 @pytest.mark.parametrize("fixed", [0, 0.3])
-def test_sparsity_rises_to_the_end_and_stays(kind, total, fixed):
-    steps = course(Schedule(course=kind, fixed_share=fixed), total)
-    drawn = [sparsity for sparsity in steps if sparsity is not None]
-    assert drawn == sorted(drawn)
-    assert drawn[-1] == 0.9
-    last = max(index for index, sparsity in enumerate(steps) if sparsity is not None)
-    assert last + 1 == max(1, round((1 - fixed) * total))
+@pytest.mark.parametrize("times", [1, 3, 100])
+def test_sparsity_rises_from_the_first_step_to_its_end_and_stays(kind, total, fixed, times):
+    drawn = course(Schedule(course=kind, fixed_share=fixed, pruning_steps=times), total)
+    ramp = max(1, round((1 - fixed) * total))
+    assert list(drawn.values()) == sorted(set(drawn.values()))
+    assert drawn[max(drawn)] == 0.9
+    assert min(drawn) == 0
+    assert max(drawn) < ramp
+    assert len(drawn) == min(times, ramp)
 
 
 def test_a_hundred_pruning_steps_follow_zhu_and_guptas_cube():
-    steps = course(Schedule(fixed_share=0), 1000)
-    drawn = {index + 1: sparsity for index, sparsity in enumerate(steps) if sparsity is not None}
-    assert len(drawn) == 100
+    drawn = course(Schedule(fixed_share=0, pruning_steps=100), 1000)
+    assert list(drawn) == list(range(0, 1000, 10))
     for step, sparsity in drawn.items():
-        assert sparsity == pytest.approx(0.9 + (0 - 0.9) * (1 - step / 1000) ** 3)
+        assert sparsity == pytest.approx(0.9 + (0 - 0.9) * (1 - (step + 10) / 1000) ** 3)
 
 
 def test_the_linear_course_is_even():
-    steps = course(Schedule(course="linear", pruning_steps=4, fixed_share=0.5), 80)
-    assert [sparsity for sparsity in steps if sparsity is not None] == pytest.approx(
-        [0.225, 0.45, 0.675, 0.9]
-    )
+    drawn = course(Schedule(course="linear", pruning_steps=4, fixed_share=0.5), 80)
+    assert drawn == pytest.approx({0: 0.225, 10: 0.45, 20: 0.675, 30: 0.9})
+
+
+def test_one_pruning_step_is_the_first():
+    assert course(Schedule(pruning_steps=1), 50) == {0: 0.9}
