@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-arm64 bench fuzz format clean
+.PHONY: setup demo test wheel-arm64 test-arm64 bench fuzz format clean
 
 setup: .venv/ready
 
@@ -26,12 +26,31 @@ test: setup
 	$(BIN)/ctest --test-dir build/native --output-on-failure
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
-# Needs g++-aarch64-linux-gnu and qemu-user-static.
-test-arm64: setup
-	$(BIN)/cmake -S runtimes/native -B build/arm64 \
-		--toolchain $(CURDIR)/runtimes/native/cmake/aarch64-linux.cmake -DCMAKE_BUILD_TYPE=Release
+TOOLCHAIN := $(CURDIR)/runtimes/native/cmake/aarch64-linux.cmake
+ARM64_ROOT := build/arm64-root
+
+# $(call need,COMMAND:PACKAGE...) stops where a command is missing, naming the Debian packages that bring them.
+need = @missing=$$(for each in $(1); do \
+	PATH=$$PATH:/usr/sbin command -v $${each%:*} >/dev/null || echo " $${each\#*:}"; done | tr -d '\n'); \
+	[ -z "$$missing" ] || { echo "error: packages are missing; as root: apt-get install$$missing" >&2; exit 1; }
+
+wheel-arm64:
+	$(call need,aarch64-linux-gnu-g++:g++-aarch64-linux-gnu)
+	$(MAKE) setup
+	rm -f dist/kaprune_edge_runtime-*aarch64.whl
+	CMAKE_TOOLCHAIN_FILE=$(TOOLCHAIN) _PYTHON_HOST_PLATFORM=manylinux_2_34-aarch64 \
+		$(BIN)/python -m build --wheel --outdir dist runtimes
+
+# On an emulated device that is unpacked from packages in $(ARM64_ROOT).
+test-arm64:
+	$(call need,aarch64-linux-gnu-g++:g++-aarch64-linux-gnu qemu-aarch64-static:qemu-user-static \
+		apt-get:apt dpkg-deb:dpkg ssh:openssh-client sshd:openssh-server)
+	$(MAKE) wheel-arm64
+	$(BIN)/cmake -S runtimes/native -B build/arm64 --toolchain $(TOOLCHAIN) -DCMAKE_BUILD_TYPE=Release
 	$(BIN)/cmake --build build/arm64 --parallel 2
 	$(BIN)/ctest --test-dir build/arm64 --output-on-failure
+	tests/device/make_arm64_root.sh $(ARM64_ROOT) dist/kaprune_edge_runtime-*aarch64.whl
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m arm64
 
 # DEEPSPARSE=PYTHON also times DeepSparse, which that Python has.
 bench: setup

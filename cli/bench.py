@@ -26,7 +26,16 @@ def bench(
     batch_size: Annotated[int, typer.Option(help="Texts in one run.")] = 1,
     threads: options.Threads = 1,
     rounds: Annotated[int, typer.Option(help="Turns of each model.")] = 20,
-    device: Annotated[str, typer.Option(help="Where to measure: local.")] = "local",
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Execution provider there, such as XNNPACK, or the path there of a plugin library. "
+            "May be given several times; all that compute there unless given."
+        ),
+    ] = None,
+    device: options.Device = "local",
+    device_python: options.DevicePython = "python3",
+    device_library: options.DeviceLibrary = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -36,7 +45,7 @@ def bench(
 ) -> None:
     """Measure latency, load time, memory, size and accuracy beside baselines, in turns.
 
-    Example: kaprune-edge bench deployment --baseline tinybert-4l-312d --baseline dense:int8
+    Example: kaprune-edge bench deployment --baseline tinybert-4l-312d --device ssh://pi@raspberrypi.local
     """
     from kaprune_edge.bench.report import render
     from kaprune_edge.workflow import bench as run
@@ -52,7 +61,10 @@ def bench(
             batch_size=batch_size,
             threads=threads,
             rounds=rounds,
+            providers=provider or [],
             device=device,
+            device_python=device_python,
+            device_library=device_library,
             progress=watch,
         )
     if json_file == Path("-"):

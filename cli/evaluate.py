@@ -13,6 +13,9 @@ def evaluate(
     task: Annotated[str, typer.Option(help="See `prune --help`.")],
     max_length: Annotated[int, typer.Option(help="Tokens at which a text is cut off.")] = 128,
     threads: options.Threads = 1,
+    device: options.Device = "local",
+    device_python: options.DevicePython = "python3",
+    device_library: options.DeviceLibrary = None,
     as_json: options.Json = False,
 ) -> None:
     """Score a model on a task: a deployment on ONNX Runtime, a checkpoint on PyTorch.
@@ -22,7 +25,16 @@ def evaluate(
     from kaprune_edge.workflow import evaluate as run
 
     with progress() as watch:
-        result = run(source, task, max_length=max_length, threads=threads, progress=watch)
+        result = run(
+            source,
+            task,
+            max_length=max_length,
+            threads=threads,
+            device=device,
+            device_python=device_python,
+            device_library=device_library,
+            progress=watch,
+        )
     if as_json:
         print_json(result)
         return

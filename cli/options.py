@@ -20,6 +20,13 @@ MaxLength = Annotated[int | None, typer.Option(help="Tokens at which a text is c
 Dropout = Annotated[float | None, typer.Option(help="Replaces the checkpoint's own.")]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
 Threads = Annotated[int, typer.Option(help="Threads of ONNX Runtime.")]
+Device = Annotated[
+    str, typer.Option(help="Where to run: local, ssh://USER@HOST[:PORT][/FOLDER] or adb://SERIAL[/FOLDER].")
+]
+DevicePython = Annotated[str, typer.Option(help="Command or path of Python there.")]
+DeviceLibrary = Annotated[
+    Path | None, typer.Option(help="Operator library for the device, or the wheel that holds it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

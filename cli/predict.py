@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import print_json, say
+from .console import print_json, progress, say
 
 
 def predict(
@@ -17,15 +17,24 @@ def predict(
         list[str] | None, typer.Option(help="Second text of a pair; as many as there are texts.")
     ] = None,
     threads: options.Threads = 1,
+    device: options.Device = "local",
+    device_python: options.DevicePython = "python3",
+    device_library: options.DeviceLibrary = None,
     as_json: options.Json = False,
 ) -> None:
     """Classify texts with a deployment.
 
     Example: kaprune-edge predict deployment "a quiet, moving film"
     """
-    from kaprune_runtime import Classifier
+    from kaprune_edge.devices import open_device
 
-    predictions = Classifier(deployment, threads=threads)(text, pair)
+    with (
+        progress() as watch,
+        open_device(device, python=device_python, library=device_library) as place,
+    ):
+        place.prepare([deployment], watch)
+        with place.classifier(deployment, threads=threads) as classifier:
+            predictions = classifier(text, pair)
     if as_json:
         print_json({"predictions": [asdict(prediction) for prediction in predictions]})
         return

@@ -20,9 +20,11 @@ def main() -> None:
     ids = np.random.default_rng(0).integers(1000, 30000, (1, tokens))
     inputs = [ids, np.ones_like(ids), np.zeros_like(ids)]
     about = dict.fromkeys(
-        ("processor", "features", "cores", "memory_bytes", "system", "python", "onnxruntime")
+        ("processor", "features", "cores", "memory_bytes", "system", "python", "onnxruntime", "kernels")
     )
-    print(json.dumps({"load_seconds": load_seconds, "machine": about}), flush=True)
+    condition = dict.fromkeys(("governor", "megahertz", "celsius", "limits", "throttlings"))
+    loaded = {"load_seconds": load_seconds, "machine": about, "placement": None, "condition": condition}
+    print(json.dumps(loaded), flush=True)
     for line in sys.stdin:
         engine.run(inputs)
         nanoseconds = []
@@ -31,7 +33,8 @@ def main() -> None:
             engine.run(inputs)
             nanoseconds.append(time.perf_counter_ns() - start)
         status = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
-        print(json.dumps({"nanoseconds": nanoseconds, "peak_bytes": int(status) * 1024}), flush=True)
+        timed = {"nanoseconds": nanoseconds, "peak_bytes": int(status) * 1024, "condition": condition}
+        print(json.dumps(timed), flush=True)
 
 
 if __name__ == "__main__":

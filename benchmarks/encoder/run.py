@@ -12,10 +12,10 @@ from pathlib import Path
 
 from models import BASELINES, DENSE, SPARSE, deepsparse_file, entrant
 
-from kaprune_edge.bench.comparison import Workload
-from kaprune_edge.bench.devices import start_local
+from kaprune_edge.bench.comparison import Entrant, Workload
 from kaprune_edge.bench.turns import time_in_turns
 from kaprune_edge.bench.worker import Worker
+from kaprune_edge.devices import LocalDevice, LocalProcess
 from kaprune_edge.progress import Silent
 
 HERE = Path(__file__).parent
@@ -44,22 +44,27 @@ def main() -> None:
             continue
         workload = Workload(tokens, 1, threads, arguments.rounds, arguments.runs)
         options = [f"--sequence-length={tokens}", "--batch-size=1", f"--threads={threads}"]
-        starts: list[Callable[[], Worker]] = [partial(start_local, each, options) for each in entrants]
+        starts: list[Callable[[], Worker]] = [partial(_start, each, options) for each in entrants]
         if arguments.deepsparse:
             command = [str(arguments.deepsparse), str(HERE / "deepsparse_worker.py"), str(dense_file)]
-            starts.append(partial(Worker, "DeepSparse", [*command, str(tokens), str(threads)]))
-        timings, machine = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
+            command += [str(tokens), str(threads)]
+            starts.append(lambda command=command: Worker("DeepSparse", LocalProcess(command)))
+        timings, setting = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
         for name, timing in zip(names, timings, strict=True):
             results.append({"model": name, "tokens": tokens, "threads": threads, **asdict(timing)})
             figures = f"{timing.median_ms:8.2f} ms {timing.speedup:6.2f}x"
             print(f"{tokens:4} tokens {threads} threads  {figures}  {name}", flush=True)
     content = {
-        "machine": asdict(machine),
+        "machine": asdict(setting.machine),
         "rounds": arguments.rounds,
         "runs": arguments.runs,
         "rows": results,
     }
     arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _start(entrant: Entrant, options: list[str]) -> Worker:
+    return Worker(entrant.name, LocalDevice().start("worker", options, entrant.folder))
 
 
 if __name__ == "__main__":

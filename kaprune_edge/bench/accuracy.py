@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kaprune_edge.devices import Device, LocalDevice
 from kaprune_edge.progress import Progress
 from kaprune_edge.tasks import Task
-from kaprune_runtime import Classifier
 from kaprune_runtime.deployment import ModelConfig
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.session import CPU
+from kaprune_runtime.providers import CPU
 
 
 def score_deployment(
@@ -20,6 +20,7 @@ def score_deployment(
     max_length: int = 128,
     threads: int = 1,
     provider: str = CPU,
+    device: Device | None = None,
 ) -> dict[str, float]:
     """Run a deployment on a task's evaluation rows.
 
@@ -30,6 +31,7 @@ def score_deployment(
         max_length: Longest row in tokens; fewer where the model has fewer positions.
         threads: Threads of one run.
         provider: Execution provider.
+        device: Where to run, the deployment prepared; this machine when None.
 
     Returns:
         The value of every metric, the headline first.
@@ -38,14 +40,15 @@ def score_deployment(
         InputError: The deployment is damaged or made for other labels.
         KapruneError: ONNX Runtime failed.
     """
-    classifier = Classifier(folder, threads=threads, provider=provider)
-    check_labels(folder, classifier.config, task)
+    place = device or LocalDevice()
     rows = task.evaluation
-    logits = classifier.logits(
-        *(list(rows[column]) for column in task.text_columns),
-        max_length=min(max_length, classifier.config.max_tokens),
-        on_done=progress.advance,
-    )
+    with place.classifier(folder, threads=threads, provider=provider) as classifier:
+        check_labels(folder, classifier.config, task)
+        logits = classifier.logits(
+            *(list(rows[column]) for column in task.text_columns),
+            max_length=min(max_length, classifier.config.max_tokens),
+            on_done=progress.advance,
+        )
     return task.score(logits, np.asarray(rows["label"]))
 
 

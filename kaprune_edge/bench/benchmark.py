@@ -5,21 +5,19 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import onnxruntime
-
 from kaprune_edge.bench.accuracy import check_labels, score_deployment
 from kaprune_edge.bench.baselines import make_baseline
-from kaprune_edge.bench.comparison import Comparison, Entrant, Row, Workload
-from kaprune_edge.bench.devices import find_device
+from kaprune_edge.bench.comparison import Comparison, Entrant, Row, Setting, Workload
+from kaprune_edge.bench.providers import choose, what_they_left
 from kaprune_edge.bench.turns import time_in_turns
+from kaprune_edge.bench.worker import Worker
+from kaprune_edge.devices import LOCAL, Device, open_device
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task
 from kaprune_runtime.deployment import MODEL, read_config, verify
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.latency import check_fit
-from kaprune_runtime.session import CPU
-
-_ELSEWHERE = {"AzureExecutionProvider": "it sends the work to a remote service"}
+from kaprune_runtime.providers import CPU
 
 
 def bench(
@@ -32,7 +30,9 @@ def bench(
     threads: int = 1,
     rounds: int = 20,
     runs: int = 5,
-    device: str = "local",
+    device: str = LOCAL,
+    device_python: str = "python3",
+    device_library: Path | None = None,
     providers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
@@ -48,20 +48,27 @@ def bench(
         threads: Threads of one run.
         rounds: Turns of each model.
         runs: Timed runs in a turn.
-        device: Where to time, a name in `DEVICES`.
-        providers: ONNX Runtime execution providers; when none is named, the CPU's and whichever others of
-            this onnxruntime compute on this machine and take the models.
+        device: Where to time and to judge; see `open_device`.
+        device_python: Command or path of the Python there.
+        device_library: Operator library for the device, or a wheel that holds it.
+        providers: Execution providers of the onnxruntime there, by their names with or without
+            `ExecutionProvider`, or paths there of plugin libraries; when none is named, the CPU's and
+            whichever others compute there and take the models.
         progress: Told of every stage.
 
     Raises:
         InputError: An argument, a deployment or a baseline is unusable.
-        KapruneError: A model failed to run, or the process that ran it died.
+        KapruneError: A model failed to run, the process that ran it died, or the device is out of reach.
     """
     watch = progress or Silent()
-    start = find_device(device)
     workload = Workload(sequence_length, batch_size, threads, rounds, runs)
     _check(deployments, workload)
-    with TemporaryDirectory(prefix="kaprune-bench-") as scratch:
+    with (
+        open_device(device, python=device_python, library=device_library) as place,
+        TemporaryDirectory(prefix="kaprune-bench-") as scratch,
+    ):
+        chosen, notes = choose(providers, place.providers)
+        place.prepare(deployments, watch)
         entrants = [Entrant(str(folder), folder) for folder in deployments]
         if baselines:
             watch.start("preparing baselines", len(baselines))
@@ -70,23 +77,25 @@ def bench(
             watch.advance(done)
         if task is not None:
             _check_labels(entrants, task)
+        place.prepare([entrant.folder for entrant in entrants], watch)
         reference = len(deployments) if baselines else 0
-        chosen, notes = (list(providers), []) if providers else _local_providers()
         rows: list[Row] = []
+        settings: list[Setting] = []
         for provider in chosen:
             watch.start(f"timing on {provider}", rounds)
-            starts = [partial(start, entrant, _options(workload, provider)) for entrant in entrants]
+            starts = [partial(_start, place, entrant, workload, provider) for entrant in entrants]
             try:
-                timings, machine = time_in_turns(
+                timings, setting = time_in_turns(
                     starts, reference=reference, workload=workload, progress=watch
                 )
             except KapruneError as error:
-                if provider == CPU or providers:
+                if provider == CPU or (provider == chosen[-1] and not rows):
                     raise
                 notes.append(f"{provider} is left out: {error}")
                 continue
+            settings.append(setting)
             for entrant, timing in zip(entrants, timings, strict=True):
-                metrics = _score(entrant, task, threads, provider, watch)
+                metrics = _score(entrant, task, threads, provider, place, watch)
                 size = (entrant.folder / MODEL).stat().st_size
                 rows.append(Row(entrant.name, provider, entrant.random_weights, timing, size, metrics))
     return Comparison(
@@ -94,9 +103,23 @@ def bench(
         reference=entrants[reference].name,
         task=task.name if task else None,
         workload=workload,
-        machine=machine,
-        notes=tuple(notes),
+        device=device,
+        machine=settings[0].machine,
+        before=settings[0].before,
+        after=settings[-1].after,
+        notes=(*notes, *what_they_left(rows)),
     )
+
+
+def _start(device: Device, entrant: Entrant, workload: Workload, provider: str) -> Worker:
+    """Load a model in a process on a device; see `Worker` for the errors."""
+    options = [
+        f"--sequence-length={workload.sequence_length}",
+        f"--batch-size={workload.batch_size}",
+        f"--threads={workload.threads}",
+        f"--provider={provider}",
+    ]
+    return Worker(entrant.name, device.start("worker", options, entrant.folder))
 
 
 def _check(deployments: Sequence[Path], workload: Workload) -> None:
@@ -123,27 +146,12 @@ def _check_labels(entrants: Sequence[Entrant], task: Task) -> None:
             check_labels(entrant.folder, read_config(entrant.folder), task)
 
 
-def _options(workload: Workload, provider: str) -> list[str]:
-    """Spell the workload for `python -m kaprune_runtime worker`."""
-    return [
-        f"--sequence-length={workload.sequence_length}",
-        f"--batch-size={workload.batch_size}",
-        f"--threads={workload.threads}",
-        f"--provider={provider}",
-    ]
-
-
-def _local_providers() -> tuple[list[str], list[str]]:
-    """List the providers that compute on this machine, the CPU's first, and why others are left out."""
-    available = [name for name in onnxruntime.get_available_providers() if name != CPU]
-    notes = [f"{name} is left out: {_ELSEWHERE[name]}" for name in available if name in _ELSEWHERE]
-    return [CPU, *(name for name in available if name not in _ELSEWHERE)], notes
-
-
 def _score(
-    entrant: Entrant, task: Task | None, threads: int, provider: str, watch: Progress
+    entrant: Entrant, task: Task | None, threads: int, provider: str, device: Device, watch: Progress
 ) -> dict[str, float] | None:
     if task is None or entrant.random_weights:
         return None
     watch.start(f"scoring {entrant.name}", len(task.evaluation))
-    return score_deployment(entrant.folder, task, threads=threads, provider=provider, progress=watch)
+    return score_deployment(
+        entrant.folder, task, threads=threads, provider=provider, device=device, progress=watch
+    )

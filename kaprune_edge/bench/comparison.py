@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kaprune_runtime.condition import Condition
 from kaprune_runtime.machine import Machine
 
 
@@ -49,6 +50,19 @@ class Timing:
     """Making the ONNX Runtime session from a file that the system has cached."""
     peak_memory_bytes: int
     """Most physical memory of the process that loaded and ran the model, Python included."""
+    placement: Mapping[str, Mapping[str, int]] | None
+    """Execution provider -> operator -> nodes that it took; None where onnxruntime is too old to tell."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What models were timed on."""
+
+    machine: Machine
+    before: Condition
+    """When the models were loaded."""
+    after: Condition
+    """After the last turn."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +81,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models compared on one machine."""
+    """Models compared on one device."""
 
     rows: tuple[Row, ...]
     reference: str
     """Name of the model that speedups refer to."""
     task: str | None
     workload: Workload
+    device: str
+    """Its address."""
     machine: Machine
+    before: Condition
+    """When the first model was loaded."""
+    after: Condition
+    """After the last turn."""
     notes: tuple[str, ...]
-    """A sentence on each provider that was left out."""
+    """A sentence on each provider that was left out, and on what the others could not take."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""

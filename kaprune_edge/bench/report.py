@@ -8,6 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kaprune_edge.bench.comparison import Comparison, Row
+from kaprune_edge.bench.providers import nodes_taken, short_name
+from kaprune_runtime.condition import Condition
+from kaprune_runtime.providers import CPU
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -27,13 +30,15 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
     """Head each column with its name and unit, and say how its cells are filled."""
     columns: dict[str, Callable[[Row], str]] = {}
     if len({row.provider for row in comparison.rows}) > 1:
-        columns["provider"] = lambda row: row.provider.removesuffix("ExecutionProvider")
+        columns["provider"] = lambda row: short_name(row.provider)
     headline = next((next(iter(row.metrics)) for row in comparison.rows if row.metrics), None)
     if headline is not None:
         unit = "%" if headline in ("accuracy", "f1") else "x 100"
         columns[f"{headline}\n{unit}"] = lambda row: (
             f"{row.metrics[headline]:.1%}"[:-1] if row.metrics else "-"
         )
+    if any(row.provider != CPU for row in comparison.rows):
+        columns["nodes\ntaken"] = _nodes
     return columns | {
         "median\nms": lambda row: _digits(row.timing.median_ms),
         "p90\nms": lambda row: _digits(row.timing.p90_ms),
@@ -43,6 +48,11 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
         "RAM\nMB": lambda row: f"{row.timing.peak_memory_bytes / 1e6:.0f}",
         "file\nMB": lambda row: _digits(row.file_bytes / 1e6),
     }
+
+
+def _nodes(row: Row) -> str:
+    counts = nodes_taken(row)
+    return f"{counts[0]} of {counts[1]}" if counts else "?"
 
 
 def _speed(row: Row) -> str:
@@ -69,12 +79,36 @@ def _legend(comparison: Comparison) -> str:
         lines.append(f"Judged on {comparison.task}.")
     if any(row.random_weights for row in comparison.rows):
         lines.append("* random weights: for latency, memory and size only.")
+    if any(row.provider != CPU for row in comparison.rows):
+        lines.append("nodes taken: how many of the graph's the provider ran; the CPU ran the rest.")
     features = f" ({', '.join(machine.features)})" if machine.features else ""
     lines.append(
         f"{machine.processor}{features}, {_count(machine.cores, 'core')}, "
-        f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, Python {machine.python}."
+        f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, Python {machine.python}, "
+        f"{f'sparse kernels for {machine.kernels}' if machine.kernels else 'no sparse kernels'}."
     )
+    if condition := _condition(comparison.before, comparison.after):
+        lines.append(condition)
     return "\n".join([*lines, *comparison.notes])
+
+
+def _condition(before: Condition, after: Condition) -> str:
+    """Say what slowed the processor down; empty where the system does not tell."""
+    parts = []
+    if after.governor:
+        parts.append(f"clock by {after.governor}")
+    if after.megahertz:
+        parts.append(f"{after.megahertz:.0f} MHz at the end")
+    if before.celsius is not None and after.celsius is not None:
+        parts.append(f"{before.celsius:.0f} °C before, {after.celsius:.0f} °C after")
+    if after.limits:
+        parts.append(f"held back by {' and '.join(after.limits)}")
+    elif after.limits is not None:
+        parts.append("not held back at the end")
+    if before.throttlings is not None and after.throttlings is not None:
+        parts.append(f"throttled {_count(after.throttlings - before.throttlings, 'time')} by heat")
+    line = "; ".join(parts)
+    return f"{line[0].upper()}{line[1:]}." if line else ""
 
 
 def _count(number: int, noun: str) -> str:

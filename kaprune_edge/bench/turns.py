@@ -5,10 +5,9 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from kaprune_edge.bench.comparison import Timing, Workload
+from kaprune_edge.bench.comparison import Setting, Timing, Workload
 from kaprune_edge.bench.worker import Worker
 from kaprune_edge.progress import Progress
-from kaprune_runtime.machine import Machine
 
 
 def time_in_turns(
@@ -17,7 +16,7 @@ def time_in_turns(
     reference: int,
     workload: Workload,
     progress: Progress,
-) -> tuple[list[Timing], Machine]:
+) -> tuple[list[Timing], Setting]:
     """Load each model into a process of its own, then let them run one at a time, round after round.
 
     Args:
@@ -27,7 +26,7 @@ def time_in_turns(
         progress: Told of every round.
 
     Returns:
-        One timing a model, and the machine that they ran on.
+        One timing a model, and what they ran on.
 
     Raises:
         InputError: A model cannot be loaded.
@@ -45,7 +44,7 @@ def time_in_turns(
         _timing(worker, own, medians[reference] / median)
         for worker, own, median in zip(workers, milliseconds, medians, strict=True)
     ]
-    return timings, workers[0].machine
+    return timings, Setting(workers[0].machine, workers[0].condition_before, workers[-1].condition)
 
 
 def _timing(worker: Worker, milliseconds: np.ndarray, speedups: np.ndarray) -> Timing:
@@ -60,4 +59,5 @@ def _timing(worker: Worker, milliseconds: np.ndarray, speedups: np.ndarray) -> T
         speedup_range=(low, high),
         load_seconds=worker.load_seconds,
         peak_memory_bytes=worker.peak_bytes,
+        placement=worker.placement,
     )

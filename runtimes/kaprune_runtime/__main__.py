@@ -12,8 +12,8 @@ import numpy as np
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.latency import LoadedModel, measure
 from kaprune_runtime.pipeline import Classifier
-from kaprune_runtime.session import CPU
-from kaprune_runtime.worker import serve
+from kaprune_runtime.providers import CPU
+from kaprune_runtime.worker import serve_texts, serve_timing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="hold a deployment and time it on request (for `bench`)")
     _add_latency_options(worker)
     worker.set_defaults(command=_worker)
+
+    classifier = commands.add_parser("classifier", help="hold a deployment and classify texts on request")
+    classifier.add_argument("folder", type=Path, help="deployment folder")
+    _add_session_options(classifier)
+    classifier.set_defaults(command=_classifier)
     return parser
 
 
@@ -69,7 +74,9 @@ def _add_latency_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of one run (default 1)")
-    parser.add_argument("--provider", default=CPU, help=f"execution provider (default {CPU})")
+    parser.add_argument(
+        "--provider", default=CPU, help=f"execution provider, or path of a plugin library (default {CPU})"
+    )
 
 
 def _predict(parsed: argparse.Namespace) -> None:
@@ -113,7 +120,12 @@ def _worker(parsed: argparse.Namespace) -> None:
         threads=parsed.threads,
         provider=parsed.provider,
     )
-    serve(model, sys.stdin, sys.stdout)
+    serve_timing(model, sys.stdin, sys.stdout)
+
+
+def _classifier(parsed: argparse.Namespace) -> None:
+    classifier = Classifier(parsed.folder, threads=parsed.threads, provider=parsed.provider)
+    serve_texts(classifier, sys.stdin, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import onnxruntime
 
 from kaprune_runtime.deployment import MODEL, ModelConfig, read_config, verify
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.session import CPU, check_threads, input_names, run, session
+from kaprune_runtime.providers import CPU, placement
+from kaprune_runtime.session import check_threads, input_names, run, session
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class LoadedModel:
         self.load_seconds = time.perf_counter() - start
         self._feeds = sample_inputs(self._session, config, batch_size, sequence_length)
         run(self._session, self._feeds)
+        self.placement = placement(self._session)
 
     def time(self, runs: int) -> list[int]:
         """Time runs one by one, in nanoseconds, after one that is not counted (it refills the caches)."""

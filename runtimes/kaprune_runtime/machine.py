@@ -2,12 +2,36 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
 
+from kaprune_runtime.errors import KapruneError
+from kaprune_runtime.operators import instruction_set
+
 _FEATURES = ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "asimd", "asimddp", "i8mm", "sve")
+
+_ARM_CORES = {
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse N1",
+    "0xd0d": "Cortex-A77",
+    "0xd40": "Neoverse V1",
+    "0xd41": "Cortex-A78",
+    "0xd44": "Cortex-X1",
+    "0xd46": "Cortex-A510",
+    "0xd47": "Cortex-A710",
+    "0xd49": "Neoverse N2",
+    "0xd4f": "Neoverse V2",
+}
+"""Part number -> name of Arm's own cores (implementer 0x41), from the MIDR_EL1 of their reference manuals."""
 
 
 @dataclass(frozen=True)
@@ -23,27 +47,41 @@ class Machine:
     system: str
     python: str
     onnxruntime: str
+    kernels: str | None
+    """Instruction set of the sparse kernels that run here; None where the operator library does not load."""
 
 
-def describe_machine() -> Machine:
-    """Describe the machine that this process runs on."""
-    cpuinfo = _read_cpuinfo()
+def describe_machine(root: Path = Path("/")) -> Machine:
+    """Describe the machine that this process runs on.
+
+    Args:
+        root: Where the system's files are.
+    """
+    cpuinfo = _read_cpuinfo(root)
     flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()
     return Machine(
-        processor=cpuinfo.get("model name") or _board() or platform.processor() or platform.machine(),
+        processor=cpuinfo.get("model name") or _arm_processor(root, cpuinfo) or platform.machine(),
         features=tuple(feature for feature in _FEATURES if feature in flags),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         system=platform.platform(),
         python=platform.python_version(),
         onnxruntime=onnxruntime.__version__,
+        kernels=_kernels(),
     )
 
 
-def _read_cpuinfo() -> dict[str, str]:
+def _kernels() -> str | None:
+    try:
+        return instruction_set()
+    except KapruneError:
+        return None
+
+
+def _read_cpuinfo(root: Path) -> dict[str, str]:
     """Read the first core's entries of /proc/cpuinfo; empty where there is none."""
     try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+        first = (root / "proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:
         return {}
     return {
@@ -51,9 +89,11 @@ def _read_cpuinfo() -> dict[str, str]:
     }
 
 
-def _board() -> str:
-    """Name the board as its device tree does, such as a Raspberry Pi's."""
+def _arm_processor(root: Path, cpuinfo: Mapping[str, str]) -> str:
+    """Name the board as its device tree does, such as a Raspberry Pi's, and the core."""
     try:
-        return Path("/proc/device-tree/model").read_text(encoding="utf-8").rstrip("\0")
+        board = (root / "proc/device-tree/model").read_text(encoding="utf-8").rstrip("\0")
     except OSError:
-        return ""
+        board = ""
+    core = _ARM_CORES.get(cpuinfo.get("CPU part", "")) if cpuinfo.get("CPU implementer") == "0x41" else None
+    return ", ".join(filter(None, (board, core)))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kaprune_runtime.deployment import MODEL, read_config
+from kaprune_runtime.deployment import MODEL, ModelConfig, read_config
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.session import CPU, input_names, run, session
+from kaprune_runtime.providers import CPU
+from kaprune_runtime.session import input_names, run, session
 from kaprune_runtime.tokenization import TextEncoder, pad
 
 
@@ -39,15 +40,7 @@ class Classifier:
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
     ) -> list[Prediction]:
         """Predict each text, or each pair; see `logits` for the arguments and errors."""
-        logits = self.logits(texts, pairs, max_length=max_length)
-        return [
-            Prediction(
-                label=self.config.labels[best := int(scores.argmax())],
-                score=float(scores[best]),
-                scores=dict(zip(self.config.labels, scores.tolist(), strict=True)),
-            )
-            for scores in self._scores(logits)
-        ]
+        return predictions(self.logits(texts, pairs, max_length=max_length), self.config)
 
     def logits(
         self,
@@ -93,11 +86,24 @@ class Classifier:
                 on_done(start + len(batch))
         return logits
 
-    def _scores(self, logits: np.ndarray) -> np.ndarray:
-        """Turn logits into probabilities, or leave the values of a regression."""
-        if self.config.problem_type == "regression":
-            return logits
-        if self.config.problem_type == "multi_label_classification":
-            return 1 / (1 + np.exp(-logits))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+
+def predictions(logits: np.ndarray, config: ModelConfig) -> list[Prediction]:
+    """Read what a model says of each text from its raw outputs, [texts, labels]."""
+    return [
+        Prediction(
+            label=config.labels[best := int(scores.argmax())],
+            score=float(scores[best]),
+            scores=dict(zip(config.labels, scores.tolist(), strict=True)),
+        )
+        for scores in _scores(logits, config.problem_type)
+    ]
+
+
+def _scores(logits: np.ndarray, problem_type: str) -> np.ndarray:
+    """Turn logits into probabilities, or leave the values of a regression."""
+    if problem_type == "regression":
+        return logits
+    if problem_type == "multi_label_classification":
+        return 1 / (1 + np.exp(-logits))
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -10,8 +10,8 @@ from kaprune_runtime.deployment import MODEL, verify
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.onnx_file import map_weights
 from kaprune_runtime.operators import library_path
+from kaprune_runtime.providers import CPU, choose_provider, is_plugin
 
-CPU = "CPUExecutionProvider"
 _FIRST_THAT_MAPS = (1, 22)
 """The onnxruntime release that takes external data beside a model that it is given as bytes."""
 
@@ -21,13 +21,14 @@ def session(
 ) -> onnxruntime.InferenceSession:
     """Load a deployment folder, or any single ONNX file, for running.
 
-    On the CPU provider the native operator library runs what it can; where it does not load, one warning
-    says so and ONNX Runtime runs the operators' portable definitions: the same results, slower.
+    The native operator library runs the sparse operators, on the CPU whatever the provider; where it does not
+    load, one warning says so and ONNX Runtime runs their portable definitions: the same results, slower.
 
     Args:
         folder_or_onnx: The folder, or the file.
         threads: Threads that one run may use; at least 1.
-        provider: Execution provider; what it cannot run falls to the CPU provider.
+        provider: Execution provider of this onnxruntime, or path of a plugin library that holds one; what it
+            cannot run falls to the CPU provider.
         portable: Leave the native operator library out.
 
     Raises:
@@ -41,21 +42,21 @@ def session(
     elif not path.is_file():
         raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
     check_threads(threads)
-    if provider not in (available := onnxruntime.get_available_providers()):
-        raise InputError(f"this onnxruntime has no {provider}; choose from {', '.join(available)}")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    if provider == CPU and not portable:
+    name = choose_provider(options, provider)
+    if not portable:
         _register_library(options)
+    named = None if is_plugin(provider) else list(dict.fromkeys([name, CPU]))
     try:
         model = _map_weights(path, options) or path
-        loaded = onnxruntime.InferenceSession(model, options, providers=list(dict.fromkeys([provider, CPU])))
+        loaded = onnxruntime.InferenceSession(model, options, providers=named)
     except Exception as error:
         raise InputError(f"onnxruntime cannot load {path}: {_one_line(error)}") from error
-    if provider not in loaded.get_providers():
-        raise KapruneError(f"{provider} did not start on this machine; use {CPU}")
+    if name not in loaded.get_providers():
+        raise KapruneError(f"{name} did not start on this machine; use {CPU}")
     return loaded
 
 

@@ -1,0 +1,59 @@
+"""Machines that run models: this one, and others that are reached through OpenSSH or adb."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kaprune_edge.devices.adb import adb_door
+from kaprune_edge.devices.connection import Connection
+from kaprune_edge.devices.conversation import Conversation
+from kaprune_edge.devices.device import Device
+from kaprune_edge.devices.door import Door
+from kaprune_edge.devices.local import LocalDevice, LocalProcess
+from kaprune_edge.devices.process import Exit, Process
+from kaprune_edge.devices.remote import RemoteDevice
+from kaprune_edge.devices.ssh import ssh_door
+from kaprune_runtime.errors import InputError
+
+__all__ = [
+    "DOORS",
+    "LOCAL",
+    "Conversation",
+    "Device",
+    "Exit",
+    "LocalDevice",
+    "LocalProcess",
+    "Process",
+    "open_device",
+]
+
+LOCAL = "local"
+DOORS: dict[str, Callable[[str], Door]] = {"ssh": ssh_door, "adb": adb_door}
+"""Scheme of an address -> what reads it."""
+
+
+@contextmanager
+def open_device(address: str, *, python: str = "python3", library: Path | None = None) -> Iterator[Device]:
+    """Reach a device; leaving the context ends what runs there and removes what was copied.
+
+    Args:
+        address: `local`, `ssh://[USER@]HOST[:PORT][/FOLDER]` or `adb://SERIAL[/FOLDER]`. In FOLDER copies are
+            kept, so that the next time only files that changed are sent; without it nothing stays.
+        python: Command or path of the Python there.
+        library: Operator library for the device, or a wheel that holds it. Where None, this machine's own or
+            one that a deployment carries, whichever is for the device's processor.
+
+    Raises:
+        InputError: The address is none.
+        KapruneError: The device cannot be reached, or lacks Python or a package.
+    """
+    if address == LOCAL:
+        yield LocalDevice()
+        return
+    find_door = DOORS.get(address.partition("://")[0])
+    if find_door is None:
+        raise InputError(
+            f"unknown device '{address}'; use {LOCAL}, {', '.join(f'{each}://...' for each in DOORS)}"
+        )
+    with Connection(find_door(address), python) as connection:
+        yield RemoteDevice(connection, library)

@@ -1,0 +1,35 @@
+"""The device's end of a connection, spoken to directly."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from kaprune_runtime import agent
+
+
+def test_silence_ends_everything(tmp_path):
+    source = Path(agent.__file__).read_text().replace("LONGEST_SILENCE = 60.0", "LONGEST_SILENCE = 0.5")
+    assert "= 0.5" in source
+    settings = {"folder": str(tmp_path), "python": sys.executable}
+    start = {
+        "do": "start",
+        "process": 0,
+        "arguments": ["-c", "import time; print(1, flush=True); time.sleep(99)"],
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as device:
+        for request in (settings, start):
+            device.stdin.write(json.dumps(request).encode() + b"\n")
+        device.stdin.flush()
+        lines = [device.stdout.readline() for _ in range(3)]
+        children = psutil.Process(device.pid).children()
+        assert lines[0] == agent.GREETING
+        assert json.loads(lines[2]) == {"process": 0, "line": "1\n"}
+        assert len(children) == 2
+        assert device.wait(timeout=20) == 1
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["files"]
