@@ -13,11 +13,17 @@ from .console import print_json, progress, say
 def export(
     source: Annotated[str, typer.Argument(help="Run or checkpoint folder, hub id, or ONNX file.")],
     output: options.Output,
-    target: Annotated[str, typer.Option(help="x86-64, arm64 or portable.")] = "x86-64",
+    target: Annotated[
+        str,
+        typer.Option(help="x86-64, x86-64-v3, x86-64-v4, arm64, arm64-dotprod, arm64-i8mm or portable."),
+    ] = "x86-64",
     quantize: Annotated[str | None, typer.Option(help="Round the packed matrices: int8.")] = None,
     embeddings: Annotated[str | None, typer.Option(help="Round the embedding tables: int8 or int4.")] = None,
     trim_vocabulary: Annotated[
         Path | None, typer.Option(help="Keep only the tokens that this text file, one text a line, needs.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option(help="Operator library for a target that is not this machine's.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -35,6 +41,7 @@ def export(
             quantize=quantize,
             embeddings=embeddings,
             trim=trim_vocabulary,
+            library=library,
             progress=watch,
         )
     if as_json:

@@ -168,12 +168,23 @@ def export(
     output: Path,
     *,
     target: str = "x86-64",
+    quantize: str | None = None,
     embeddings: str | None = None,
     trim: Path | None = None,
+    library: Path | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
     """Export a run, a checkpoint or an ONNX file as a deployment; see `export_model`."""
-    return export_model(source, output, target=target, embeddings=embeddings, trim=trim, progress=progress)
+    return export_model(
+        source,
+        output,
+        target=target,
+        quantize=quantize,
+        embeddings=embeddings,
+        trim=trim,
+        library=library,
+        progress=progress,
+    )
 
 
 def bench(

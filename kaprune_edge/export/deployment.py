@@ -11,6 +11,7 @@ from kaprune_edge import artifacts
 from kaprune_edge.export import model_card
 from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
+from kaprune_edge.export.library import LIBRARY, find_library
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
 from kaprune_edge.export.onnx_file import write_onnx
 from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
@@ -50,6 +51,7 @@ def export_model(
     quantize: str | None = None,
     embeddings: str | None = None,
     trim: Path | None = None,
+    library: Path | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
     """Export a model as one portable sparse ONNX file, with all that is needed to run it.
@@ -61,6 +63,7 @@ def export_model(
         quantize: int8, to round the packed matrices; see `QuantizeSparseLinear`.
         embeddings: int8 or int4, to round the embedding tables; see `QuantizeEmbeddings`.
         trim: UTF-8 text, one text a line: only the tokens that it needs stay; see `trim_vocabulary`.
+        library: Operator library for the target; None takes the one installed here, if it fits.
         progress: Watches.
 
     Raises:
@@ -69,6 +72,7 @@ def export_model(
     """
     watch = progress or Silent()
     place, rounding = find_target(target), quantization(weights=quantize, embeddings=embeddings)
+    operators = find_library(place, library)
     artifacts.check_new(output)
     if trim is not None:
         check_corpus(trim)
@@ -94,6 +98,8 @@ def export_model(
         deployment = Deployment(output, size, opened.config.vocab_size, sparsity, error, rounding_error)
         kinds = {"weights": quantize, "embeddings": embeddings}
         rounded = {part: kind for part, kind in kinds.items() if kind}
+        if operators is not None:
+            (staging / LIBRARY).write_bytes(operators)
         _write_card(opened, place, layers, deployment, rounded, staging)
         manifest = _manifest(opened, place, layers, deployment, rounded, staging)
         artifacts.write_json(staging / MANIFEST, manifest)
@@ -164,6 +170,7 @@ def _manifest(
         "kaprune_edge": version("kaprune-edge"),
         "source": source.name,
         "target": target.name,
+        "instruction_set": target.instruction_set,
         "operators": dict(source.model.opset_imports),
         "parity": {"largest_logit_difference": deployment.parity_error, "tolerance": TOLERANCE},
         "quantization": {**rounded, **difference},

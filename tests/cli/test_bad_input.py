@@ -166,7 +166,10 @@ CASES = [
         f"{BENCH} --json model",
         "'--json': file 'model' is a directory; see kaprune-edge bench --help",
     ),
-    (None, f"{EXPORT} --target riscv", "unknown target 'riscv'; choose from x86-64, arm64, portable"),
+    (None, f"{EXPORT} --target riscv", "unknown target 'riscv'; choose from x86-64, .* portable"),
+    (None, f"{EXPORT} --embeddings int2", "unknown embeddings 'int2'; choose from int8, int4"),
+    (None, f"{EXPORT} --trim-vocabulary gone.txt", "cannot read gone.txt: No such file"),
+    (None, f"{EXPORT} --library train.csv", "train.csv is no library for x86-64; change --library or"),
     (None, "kaprune-edge export gone.onnx -o new", "gone.onnx does not exist; name an ONNX file"),
     # Deployments.
     (None, "kaprune-edge predict absent text", "absent is not a folder; give a deployment"),
