@@ -11,9 +11,12 @@ inline size_t multiply_adds(size_t steps) {
   KAPRUNE_UNROLL
   for (int i = 0; i < kSums; ++i) sums[i] = broadcast(static_cast<float>(i));
   Vector factor = broadcast(0.5f);
+  Vector other = broadcast(0.25f);
   for (size_t step = 0; step < steps; ++step) {
+    pin(factor);
+    pin(other);
     KAPRUNE_UNROLL
-    for (int i = 0; i < kSums; ++i) sums[i] = sums[i] * factor + factor;
+    for (int i = 0; i < kSums; ++i) sums[i] += factor * other;
     KAPRUNE_UNROLL
     for (int i = 0; i < kSums; ++i) pin(sums[i]);
   }

@@ -19,16 +19,17 @@ class Field {
 
   [[noreturn]] void fail(const std::string& problem) const { throw ort::Error(name_ + " " + problem); }
 
-  void require(bool holds, const std::string& problem) const {
+  // A literal, since a string for each of a million blocks would take its time.
+  void require(bool holds, const char* problem) const {
     if (!holds) fail(problem);
   }
 
   void require_type(ElementType type, const char* called) const {
-    require(tensor_->type == type, std::string("is not ") + called);
+    if (tensor_->type != type) fail(std::string("is not ") + called);
   }
 
   void require_shape(const std::vector<int64_t>& shape) const {
-    require(tensor_->shape == shape, "has shape " + text(tensor_->shape) + ", not " + text(shape));
+    if (tensor_->shape != shape) fail("has shape " + text(tensor_->shape) + ", not " + text(shape));
   }
 
   const Tensor& tensor() const { return *tensor_; }
@@ -90,6 +91,10 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
   values.require_shape({blocks, blocksize[0], blocksize[1]});
   values.require(blocks <= std::numeric_limits<int32_t>::max(), "has too many blocks");
 
+  const Field bias(tensors.bias, prefix + "bias");
+  bias.require_type(ElementType::kFloat, "float32");
+  bias.require_shape({out_features});
+
   const Field crow(tensors.crow_indices, prefix + "crow_indices");
   crow.require_type(ElementType::kInt32, "int32");
   crow.require_shape({out_features / blocksize[0] + 1});
@@ -98,10 +103,6 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
   const bool wide = col.tensor().type == ElementType::kUint32;
   col.require(wide || col.tensor().type == ElementType::kUint16, "is neither uint16 nor uint32");
   col.require_shape({blocks});
-
-  const Field bias(tensors.bias, prefix + "bias");
-  bias.require_type(ElementType::kFloat, "float32");
-  bias.require_shape({out_features});
 
   PackedMatrix matrix{
       static_cast<size_t>(out_features),
@@ -119,9 +120,9 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
   };
   check_starts(crow, matrix.starts, matrix.rows / matrix.block_rows, matrix.blocks);
   const size_t block_columns = check_columns(col, matrix);
-  col.require(!__builtin_mul_overflow(block_columns, matrix.block_columns, &matrix.columns) &&
-                  matrix.columns <= kMaxColumns,
-              "has a column beyond the " + std::to_string(kMaxColumns) + " that are supported");
+  if (__builtin_mul_overflow(block_columns, matrix.block_columns, &matrix.columns) || matrix.columns > kMaxColumns) {
+    col.fail("has a column beyond the " + std::to_string(kMaxColumns) + " that are supported");
+  }
   return matrix;
 }
 
