@@ -52,10 +52,11 @@ test-arm64:
 	tests/device/make_arm64_root.sh $(ARM64_ROOT) dist/kaprune_edge_runtime-*aarch64.whl
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m arm64
 
-# DEEPSPARSE=PYTHON also times DeepSparse, which that Python has.
+# DEEPSPARSE=PYTHON and OPENVINO=PYTHON also time these engines, which those Pythons have.
 bench: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/kernels/run.py
-	$(BIN)/python benchmarks/encoder/run.py $(if $(DEEPSPARSE),--deepsparse $(DEEPSPARSE))
+	$(BIN)/python benchmarks/encoder/run.py $(if $(DEEPSPARSE),--deepsparse $(DEEPSPARSE)) \
+		$(if $(OPENVINO),--openvino $(OPENVINO))
 	$(BIN)/python benchmarks/encoder/layers.py
 	$(BIN)/python benchmarks/encoder/table.py
 

@@ -39,9 +39,9 @@ def entrant(name: str, work: Path) -> Entrant:
     return make_baseline(name, _sparse(next(iter(SPARSE)), work), work)
 
 
-def deepsparse_file(name: str, work: Path) -> Path:
-    """Write a sparse model as DeepSparse takes it: plain ONNX of opset 14, zeros among the dense weights."""
-    file = work / "deepsparse.onnx"
+def plain_file(name: str, work: Path) -> Path:
+    """Write a sparse model as other engines take it: ONNX of opset 14, zeros among dense weights."""
+    file = work / "plain.onnx"
     if not file.exists():
         example = torch.ones(1, 128, dtype=torch.int64)
         names = ["input_ids", "attention_mask", "token_type_ids"]

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from models import BASELINES, DENSE, SPARSE, deepsparse_file, entrant
+from models import BASELINES, DENSE, SPARSE, entrant, plain_file
 
 from kaprune_edge.bench.comparison import Entrant, Workload
 from kaprune_edge.bench.turns import time_in_turns
@@ -22,6 +22,12 @@ HERE = Path(__file__).parent
 SETTINGS = [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1), (384, 1), (512, 1), (16, 2), (128, 2), (384, 2)]
 """Tokens and threads."""
 
+ENGINES = {
+    "deepsparse": "DeepSparse 1.8, 95 % unstructured",
+    "openvino": "OpenVINO 2026.4, 95 % unstructured",
+}
+"""Others that run the unstructured model's weights, each in an environment of its own."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -29,15 +35,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3, help="timed runs in a turn")
     parser.add_argument("--tokens", type=int, nargs="*", help="only these lengths")
-    parser.add_argument("--deepsparse", type=Path, help="Python that has deepsparse==1.8.0 installed")
+    for engine in ENGINES:
+        parser.add_argument(f"--{engine}", type=Path, metavar="PYTHON", help=f"that has {engine} installed")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
 
     names = [DENSE, *BASELINES, *SPARSE]
     entrants = [entrant(name, arguments.work) for name in names]
-    if arguments.deepsparse:
-        names.append("DeepSparse 1.8, 95 % unstructured")
-        dense_file = deepsparse_file("95 % unstructured", arguments.work)
+    engines = {name: python for name in ENGINES if (python := getattr(arguments, name))}
+    names += [ENGINES[name] for name in engines]
+    plain = plain_file("95 % unstructured", arguments.work) if engines else None
     results = []
     for tokens, threads in SETTINGS:
         if arguments.tokens and tokens not in arguments.tokens:
@@ -45,10 +52,9 @@ def main() -> None:
         workload = Workload(tokens, 1, threads, arguments.rounds, arguments.runs)
         options = [f"--sequence-length={tokens}", "--batch-size=1", f"--threads={threads}"]
         starts: list[Callable[[], Worker]] = [partial(_start, each, options) for each in entrants]
-        if arguments.deepsparse:
-            command = [str(arguments.deepsparse), str(HERE / "deepsparse_worker.py"), str(dense_file)]
-            command += [str(tokens), str(threads)]
-            starts.append(lambda command=command: Worker("DeepSparse", LocalProcess(command)))
+        for engine, python in engines.items():
+            command = [str(python), str(HERE / f"{engine}_worker.py"), str(plain)]
+            starts.append(partial(_start_engine, engine, [*command, str(tokens), str(threads)]))
         timings, setting = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
         for name, timing in zip(names, timings, strict=True):
             results.append({"model": name, "tokens": tokens, "threads": threads, **asdict(timing)})
@@ -65,6 +71,10 @@ def main() -> None:
 
 def _start(entrant: Entrant, options: list[str]) -> Worker:
     return Worker(entrant.name, LocalDevice().start("worker", options, entrant.folder))
+
+
+def _start_engine(name: str, command: list[str]) -> Worker:
+    return Worker(name, LocalProcess(command))
 
 
 if __name__ == "__main__":
