@@ -1,6 +1,7 @@
 """Writes the deployment folder."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,10 +21,10 @@ from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
 from kaprune_edge.export.trim import check_corpus, trim_vocabulary
 from kaprune_edge.progress import Progress, Silent
-from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, read_json
+from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, TOKENIZER, read_json
 from kaprune_runtime.errors import InputError
 
-__all__ = ["Deployment", "export_model"]
+__all__ = ["Deployment", "export_model", "write_model"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def export_model(
     optimization()(opened.model)
     watch.advance(2)
     with artifacts.new_folder(output) as staging:
-        _write_model(opened, staging)
+        write_model(opened, staging)
         watch.advance(3)
         error = logit_difference(staging, staging / MODEL, opened.reference)
         check_parity(error)
@@ -107,7 +108,7 @@ def export_model(
     return deployment
 
 
-def _write_model(source: Source, folder: Path) -> None:
+def write_model(source: Source, folder: Path) -> None:
     """Write what ONNX Runtime, Optimum and transformers.js load."""
     weights = sum(map(size, source.model.graph.initializers.values()))
     if weights > LARGEST_FILE:
@@ -116,6 +117,7 @@ def _write_model(source: Source, folder: Path) -> None:
     source.config.save_pretrained(folder)
     source.tokenizer.save_pretrained(folder)
     _name_tokenizer_for_all(folder / "tokenizer_config.json")
+    _compact(folder / TOKENIZER)
 
 
 def _name_tokenizer_for_all(path: Path) -> None:
@@ -123,6 +125,13 @@ def _name_tokenizer_for_all(path: Path) -> None:
     config = dict(read_json(path))
     if config.get("tokenizer_class") == "TokenizersBackend":
         artifacts.write_json(path, config | {"tokenizer_class": "PreTrainedTokenizerFast"})
+
+
+def _compact(path: Path) -> None:
+    """Write a JSON file without the spaces, a third of a tokenizer.json."""
+    if path.is_file():
+        content = json.dumps(read_json(path), ensure_ascii=False, separators=(",", ":"))
+        path.write_text(content, encoding="utf-8")
 
 
 def _packed_sparsity(layers: list[LayerReport]) -> float:
