@@ -14,6 +14,8 @@ from kaprune_runtime.errors import InputError
 from kaprune_runtime.providers import CPU, placement
 from kaprune_runtime.session import check_threads, input_names, run, session
 
+_WARM_UP_SECONDS = 0.1
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -55,8 +57,13 @@ class LoadedModel:
         self.placement = placement(self._session)
 
     def time(self, runs: int) -> list[int]:
-        """Time runs one by one, in nanoseconds, after one that is not counted (it refills the caches)."""
-        run(self._session, self._feeds)
+        """Time runs one by one, in nanoseconds, after a tenth of a second of runs that are not counted.
+
+        They refill the caches, and the system comes to give each thread a core of its own.
+        """
+        start = time.monotonic()
+        while time.monotonic() < start + _WARM_UP_SECONDS:
+            run(self._session, self._feeds)
         return [self._time_one() for _ in range(runs)]
 
     def _time_one(self) -> int:

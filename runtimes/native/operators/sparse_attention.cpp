@@ -146,7 +146,7 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
   };
   ort::Phase outputs(sequences * tiling.count(), std::array{output_.part_count(), size_t{1}}, join);
 
-  ort::run(context, projections, heads, outputs);
+  ort::run(context, sequences * tiling.count(), projections, heads, outputs);
 }
 
 }  // namespace kaprune

@@ -56,7 +56,7 @@ void SparseFeedForward::compute(const ort::KernelContext& context) const {
   };
   ort::Phase steps(tiling.count(), std::array{size_t{1}, intermediate_.part_count(), output_.part_count(), size_t{1}},
                    step);
-  ort::run(context, steps);
+  ort::run(context, tiling.count(), steps);
 }
 
 }  // namespace kaprune

@@ -44,7 +44,7 @@ void SparseLinear::compute(const ort::KernelContext& context) const {
                      matrix_.rows());
   };
   ort::Phase steps(tiling.count(), std::array{size_t{1}, matrix_.part_count()}, step);
-  ort::run(context, steps);
+  ort::run(context, tiling.count(), steps);
 }
 
 }  // namespace kaprune

@@ -93,10 +93,11 @@ class Phase {
   std::atomic<size_t> next_slot_{0};
 };
 
-// Runs phases one after the other on the session's threads.
+// Runs phases one after the other: on the session's threads if there is more than one tile, since handing out parts of
+// one takes longer than they do where the system has put two threads on one core.
 template <class... Phases>
-void run(const KernelContext& context, Phases&... phases) {
-  context.parallel_for(most_workers(), [&](size_t worker) { (phases.work(worker), ...); });
+void run(const KernelContext& context, size_t tiles, Phases&... phases) {
+  context.parallel_for(tiles > 1 ? most_workers() : 1, [&](size_t worker) { (phases.work(worker), ...); });
 }
 
 }  // namespace kaprune::ort
