@@ -1,8 +1,13 @@
 import json
 import signal
+from functools import cache
 
 import pytest
 import tiny
+import torch
+
+from kaprune_edge.encoder import encoder_matrices
+from kaprune_edge.export import export_model
 
 # Whoever starts the tests in the background ignores interrupts, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -18,6 +23,26 @@ def checkpoint(tmp_path_factory):
         tiny.make_model(model_type, vocab_size=len(tokenizer), **settings).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         return str(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sparse_deployment(tmp_path_factory):
+    """Export (once each) a tiny model with a fifth of its 4x1 blocks, given options of the export."""
+
+    @cache
+    def make(**options):
+        tokenizer = tiny.make_tokenizer("bert")
+        model = tiny.make_model("bert", vocab_size=len(tokenizer))
+        with torch.no_grad():
+            for weight in encoder_matrices(model).values():
+                kept = torch.rand(weight.shape[0] // 4, weight.shape[1]) < 0.2
+                weight *= kept.repeat_interleave(4, dim=0)
+        folder = tmp_path_factory.mktemp("deployment")
+        model.save_pretrained(folder / "checkpoint")
+        tokenizer.save_pretrained(folder / "checkpoint")
+        return export_model(folder / "checkpoint", folder / "tiny", **options).folder
 
     return make
 

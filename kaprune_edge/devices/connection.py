@@ -120,15 +120,18 @@ class Connection:
         return waiting.popleft()
 
     def _send(self, head: bytes, payload: Iterable[bytes] = ()) -> None:
-        assert self._client.stdin is not None
         try:
-            with self._sending:
-                self._client.stdin.write(head)
-                for piece in payload:
-                    self._client.stdin.write(piece)
-                self._client.stdin.flush()
+            self._write(head, payload)
         except BrokenPipeError:
             self._raise_why()
+
+    def _write(self, head: bytes, payload: Iterable[bytes] = ()) -> None:
+        assert self._client.stdin is not None
+        with self._sending:
+            self._client.stdin.write(head)
+            for piece in payload:
+                self._client.stdin.write(piece)
+            self._client.stdin.flush()
 
     def _receive(self) -> dict[str, Any]:
         message = json.loads(self._read_line())
@@ -147,9 +150,9 @@ class Connection:
             pass
 
     def _pulse(self) -> None:
-        with suppress(KapruneError, ValueError):  # Whoever reads next tells of a broken connection.
+        with suppress(OSError, ValueError):  # Broken, or closed: whoever reads next tells.
             while not self._over.wait(_PULSE):
-                self.tell({"do": "nothing"})
+                self._write(b'{"do": "nothing"}\n')
 
     def _raise_why(self) -> NoReturn:
         """Tell in one line what ended the connection."""

@@ -28,7 +28,7 @@ def ssh_door(address: str) -> Door:
         raise InputError(
             f"'{address}' is no address; write ssh://user@host, :port and /folder after it or not"
         )
-    program = ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10"]
+    program = ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=10"]
     if found["user"]:
         program += ["-l", found["user"]]
     if found["port"]:

@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import numpy as np
 
@@ -113,6 +114,7 @@ def _latency(parsed: argparse.Namespace) -> None:
 
 
 def _worker(parsed: argparse.Namespace) -> None:
+    replies = _take_output()
     model = LoadedModel(
         parsed.folder,
         sequence_length=parsed.sequence_length,
@@ -120,12 +122,20 @@ def _worker(parsed: argparse.Namespace) -> None:
         threads=parsed.threads,
         provider=parsed.provider,
     )
-    serve_timing(model, sys.stdin, sys.stdout)
+    serve_timing(model, sys.stdin, replies)
 
 
 def _classifier(parsed: argparse.Namespace) -> None:
+    replies = _take_output()
     classifier = Classifier(parsed.folder, threads=parsed.threads, provider=parsed.provider)
-    serve_texts(classifier, sys.stdin, sys.stdout)
+    serve_texts(classifier, sys.stdin, replies)
+
+
+def _take_output() -> TextIO:
+    """Keep standard output for replies: what libraries print there goes to standard error from now on."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return replies
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 from adb_server import AdbServer
-from conftest import executable, what_is_left
+from device_processes import executable, what_is_left
 
 from kaprune_edge.bench import bench
 from kaprune_edge.devices import open_device

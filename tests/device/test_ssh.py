@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import processes
+from device_processes import processes
 
 from kaprune_edge.bench import bench, render
 from kaprune_edge.devices import open_device
 from kaprune_edge.progress import Silent
 from kaprune_edge.tasks import load_task
 from kaprune_edge.workflow import evaluate
+from kaprune_edge_cli.app import main
 from kaprune_runtime import Classifier, InputError, KapruneError
 
 DEVICE = "ssh://device"
@@ -66,6 +67,31 @@ def test_a_benchmark_runs_on_the_device(server, deployment, pythons, task_spec):
     assert comparison.device == DEVICE
     assert row.metrics == evaluate(str(deployment), task_spec)["metrics"]
     assert "sparse kernels for" in render(comparison).renderables[1].plain
+
+
+def test_the_commands_take_a_device(server, deployment, pythons, task_spec, capsys, monkeypatch):
+    def run(*command):
+        monkeypatch.setattr(sys, "argv", ["kaprune-edge", *map(str, command)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().out
+
+    there = ("--device", DEVICE, "--device-python", pythons[0])
+    for command in (
+        ("predict", deployment, "dull", "a warm film"),
+        ("evaluate", deployment, "--task", task_spec),
+    ):
+        here = run(*command)
+        assert here[0] == 0
+        assert run(*command, *there) == here
+    code, out = run("bench", deployment, "--sequence-length=8", "--rounds=1", "--provider=cpu", *there)
+    assert code == 0
+    assert "1 text of 8 tokens" in out
+
+
+def test_what_is_no_deployment_stays_here(checkpoint, task_spec):
+    said = refused(InputError, evaluate, source=checkpoint(), task_spec=task_spec, device=DEVICE)
+    assert said.endswith("is no deployment, and PyTorch runs here alone; export it first")
 
 
 def test_texts_are_classified_as_here(server, deployment, pythons):

@@ -31,9 +31,9 @@ inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
 // Keeps the compiler from dropping, moving or taking apart what made a vector. Vectors wider than the machine's, as the
 // tests have them, are in no one register and left alone.
 inline void pin([[maybe_unused]] Vector& vector) {
-#if defined(__aarch64__)
+#if defined(__aarch64__) && KAPRUNE_LANES == 4
   asm volatile("" : "+w"(vector));
-#elif defined(__AVX512F__) || KAPRUNE_LANES == 4 || (defined(__AVX__) && KAPRUNE_LANES == 8)
+#elif defined(__AVX512F__) || (defined(__SSE__) && KAPRUNE_LANES == 4) || (defined(__AVX__) && KAPRUNE_LANES == 8)
   asm volatile("" : "+v"(vector));
 #endif
 }
