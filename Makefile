@@ -40,6 +40,8 @@ wheel-arm64:
 	rm -f dist/kaprune_edge_runtime-*aarch64.whl
 	CMAKE_TOOLCHAIN_FILE=$(TOOLCHAIN) _PYTHON_HOST_PLATFORM=manylinux_2_34-aarch64 \
 		$(BIN)/python -m build --wheel --outdir dist runtimes
+	@$(BIN)/python -m zipfile --list dist/kaprune_edge_runtime-*aarch64.whl | grep libkaprune.so >/dev/null || \
+		{ echo "error: the library was not built; see above why" >&2; exit 1; }
 
 # On an emulated device that is unpacked from packages in $(ARM64_ROOT).
 test-arm64:

@@ -14,7 +14,7 @@ def executable(path, script):
 
 def what_is_left(folder):
     """Wait until all files and processes of a device are gone; give those that are not."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while any(left := (list(folder.iterdir()), processes(folder))) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left

@@ -266,7 +266,7 @@ def test_a_program_that_is_ended_in_the_midst_of_a_run(server, deployment, pytho
     assert program.stdout.readline() == b"loaded\n"
     assert list(server.device.iterdir())
     os.killpg(program.pid, number)
-    assert program.wait(timeout=30) != 0
+    assert program.wait(timeout=60) != 0
 
 
 def test_a_worker_that_is_killed(server, deployment, pythons):
