@@ -8,7 +8,7 @@ from kaprune_edge.artifacts import check_new, new_folder, write_json
 from kaprune_edge.assets import default_model
 from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.progress import Progress, Silent
-from kaprune_edge.recipe import DistillRecipe, LossWeights, PruneRecipe, Training
+from kaprune_edge.recipe import DistillRecipe, FineTuning, LossWeights, PruneRecipe, Training
 from kaprune_edge.workflow import bench, distill, export, prune
 
 TASK = "demo/movie-reviews"
@@ -97,14 +97,13 @@ def recipes(model: str) -> tuple[PruneRecipe, DistillRecipe]:
     Args:
         model: Folder of the pretrained encoder.
     """
-    training = Training(epochs=1, learning_rate=2e-4, max_length=64, dropout=0.0)
+    training = Training(epochs=1, learning_rate=2e-4, max_length=64)
     pruning = PruneRecipe(
         model=model,
         task=TASK,
         sparsity=SPARSITY,
         pattern="4x1",
-        student_start="teacher",
-        teacher_training=Training(epochs=1, learning_rate=5e-5, max_length=64, decay="linear"),
+        teacher_training=FineTuning(epochs=1, max_length=64),
         training=training,
         losses=LossWeights(),
     )

@@ -30,13 +30,21 @@ class _Data(BaseModel):
 
 
 class Training(_Data):
-    """How long and how fast to train. Defaults: the SparseBERT paper's (section 4) for MRPC."""
+    """How long and how fast to teach a student."""
 
-    epochs: float = Field(12, gt=0, description="passes over the training rows")
-    learning_rate: float = Field(3e-5, gt=0, description="of AdamW")
+    epochs: float = Field(12, gt=0, description="passes over the training rows; the paper's for MRPC")
+    learning_rate: float = Field(3e-4, gt=0, description="of AdamW")
     batch_size: int = Field(32, ge=1, description="rows a step")
     max_length: int = Field(128, ge=SHORTEST_TEXT, description="tokens at which a row is cut off")
-    decay: Literal["constant", "linear"] = Field("constant", description="course of the learning rate")
+    decay: Literal["constant", "linear"] = Field("linear", description="course of the learning rate")
+    dropout: float | None = Field(0, ge=0, lt=1, description="null keeps the checkpoint's own")
+
+
+class FineTuning(Training):
+    """How long and how fast to fine-tune a teacher on the labels."""
+
+    epochs: float = Field(3, gt=0, description="passes over the training rows")
+    learning_rate: float = Field(5e-5, gt=0, description="of AdamW")
     dropout: float | None = Field(None, ge=0, lt=1, description="replaces the checkpoint's own when given")
 
 
@@ -62,7 +70,7 @@ class PruneRecipe(_DistillationRecipe):
 
     model: str = Field(description="pretrained checkpoint: hub id or folder")
     teacher: str | None = Field(None, description="fine-tuned checkpoint; made from `model` when absent")
-    teacher_training: Training = Training(epochs=3, decay="linear")
+    teacher_training: FineTuning = FineTuning()
     student_start: Literal["pretrained", "teacher"] = Field(
         "teacher", description="the weights that pruning starts from"
     )

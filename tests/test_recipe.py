@@ -5,7 +5,15 @@ import re
 import pytest
 
 from kaprune_edge.pruning.schedule import Schedule
-from kaprune_edge.recipe import DistillRecipe, LossWeights, PruneRecipe, Training, make_recipe, save_recipe
+from kaprune_edge.recipe import (
+    DistillRecipe,
+    FineTuning,
+    LossWeights,
+    PruneRecipe,
+    Training,
+    make_recipe,
+    save_recipe,
+)
 from kaprune_runtime.errors import InputError
 
 GIVEN = {"model": "bert", "task": "glue/sst2"}
@@ -16,7 +24,7 @@ WHOLE = PruneRecipe(
     train_rows=100,
     seed=3,
     training=Training(epochs=0.5, learning_rate=1e-4, batch_size=8, max_length=64, decay="linear", dropout=0),
-    teacher_training=Training(epochs=2),
+    teacher_training=FineTuning(epochs=2),
     losses=LossWeights(attention=0, hidden=2.5),
     student_start="teacher",
     sparsity=0.5,
@@ -51,6 +59,12 @@ def test_the_teacher_is_pruned_once_by_reconstruction_unless_told_otherwise():
     assert (recipe.criterion, recipe.student_start) == ("reconstruction", "teacher")
     assert recipe.schedule.pruning_steps == 1
     assert set(recipe.losses.model_dump().values()) == {1}
+
+
+def test_a_part_of_a_section_leaves_its_other_fields_at_their_defaults(file):
+    recipe = make_recipe(PruneRecipe, file("teacher_training: {epochs: 1}\ntraining: {epochs: 2}"), GIVEN)
+    assert recipe.teacher_training == FineTuning(epochs=1, learning_rate=5e-5, decay="linear", dropout=None)
+    assert recipe.training == Training(epochs=2, learning_rate=3e-4, decay="linear", dropout=0)
 
 
 def test_options_win_over_the_file_and_leave_its_other_fields(file):

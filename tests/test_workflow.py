@@ -15,21 +15,21 @@ from transformers import AutoModelForSequenceClassification
 from kaprune_edge.artifacts import interrupted
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.pruning.schedule import Schedule
-from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, save_recipe
+from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, Training, save_recipe
 from kaprune_edge.workflow import distill, evaluate, export, prune
 from kaprune_runtime.errors import InputError
 
 TRAINING = Training(epochs=8, learning_rate=3e-3, batch_size=8, max_length=24, dropout=0.0)
 
 
-def recipe(model, task_spec, **changes):
+def recipe(model, task_spec, *, teacher_training=TRAINING, **changes):
     fields = {
         "model": model,
         "task": task_spec,
         "sparsity": 0.75,
         "pattern": "4x1",
         "training": TRAINING,
-        "teacher_training": TRAINING,
+        "teacher_training": FineTuning(**teacher_training.model_dump()),
     }
     return PruneRecipe(**{**fields, **changes})
 
