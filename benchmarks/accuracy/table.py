@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 HERE = Path(__file__).parent
 START, END = "<!-- table -->\n", "<!-- end of table -->\n"
 TEACHER = "all-MiniLM-L6-v2"
@@ -11,7 +13,9 @@ TEACHER = "all-MiniLM-L6-v2"
 
 def main() -> None:
     rows = [summary(file) for file in sorted((HERE / "runs").glob("*.json"))]
-    rows.sort(key=lambda row: (row["task"], row["sparsity"], row["method"] == "distill", row["pattern"]))
+    rows.sort(
+        key=lambda row: (row["task"], round(row["sparsity"], 2), -row["steps"], row["pattern"], row["row"])
+    )
     (HERE / "summary.json").write_text(json.dumps(rows, indent=2) + "\n")
     readme = HERE / "README.md"
     before, rest = readme.read_text().split(START)
@@ -22,8 +26,9 @@ def main() -> None:
 def summary(file: Path) -> dict[str, Any]:
     """Reduce a run's metrics.json to a row; a dense student's sparsity is the share of weights it lacks."""
     run = json.loads(file.read_text())
+    recipe = yaml.safe_load((HERE / "recipes" / f"{file.stem}.yaml").read_text())
     name, metric = next(iter(run["metrics"].items()))
-    pruned = run["method"] == "prune"
+    pruned = run["method"] != "distill"
     return {
         "row": file.stem,
         "teacher": TEACHER,
@@ -32,9 +37,10 @@ def summary(file: Path) -> dict[str, Any]:
         "method": run["method"],
         "pattern": run["pattern"] if pruned else f"dense {run['student']}",
         "sparsity": round(1 - run["encoder_weights"] / run["teacher_encoder_weights"], 3),
-        "criterion": "magnitude" if pruned else None,
+        "criterion": run.get("criterion", "magnitude") if pruned else None,
         "seed": run["seed"],
         "steps": run["steps"],
+        "decay": recipe["training"].get("decay", "constant") if run["steps"] else None,
         "seconds": run["seconds"],
         "metric_name": name,
         "metric": metric,
@@ -45,15 +51,18 @@ def summary(file: Path) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| task | metric | teacher | student | encoder weights | steps | result | drop |",
-        "| --- | --- | --: | --- | --: | --: | --: | --: |",
+        "| task | metric | teacher | student | criterion | encoder weights | steps | rate | result | drop |",
+        "| --- | --- | --: | --- | --- | --: | --: | --- | --: | --: |",
     ]
     for row in rows:
         metric, teacher = 100 * row["metric"], 100 * row["teacher_metric"]
-        student = row["pattern"] if row["method"] == "distill" else f"{row['sparsity']:.0%} {row['pattern']}"
+        student = row["pattern"]
+        if row["method"] != "distill":
+            student = f"{row['sparsity']:.0%} {student}"
         lines.append(
             f"| {row['task'].split()[0]} | {row['metric_name']} | {teacher:.1f} | {student} "
-            f"| {row['encoder_weights']:,} | {row['steps']} | {metric:.1f} | {teacher - metric:.1f} |"
+            f"| {row['criterion'] or ''} | {row['encoder_weights']:,} | {row['steps'] or 'one-shot'} "
+            f"| {row['decay'] or ''} | {metric:.1f} | {teacher - metric:.1f} |"
         )
     return "\n".join(lines) + "\n"
 
