@@ -11,6 +11,7 @@ from kaprune_edge.artifacts import check_resumable, resumable_folder
 from kaprune_edge.bench.accuracy import score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
 from kaprune_edge.bench.comparison import Comparison
+from kaprune_edge.devices import LOCAL, open_device
 from kaprune_edge.distillation.students import make_student, student_shape, uniform_layer_map
 from kaprune_edge.distillation.teaching import distill as teach
 from kaprune_edge.distillation.teaching import prune_while_distilling
@@ -27,6 +28,7 @@ from kaprune_edge.sparsity.patterns import parse_pattern
 from kaprune_edge.tasks import load_task
 from kaprune_edge.training_run import TrainingRun
 from kaprune_runtime.deployment import MODEL
+from kaprune_runtime.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,15 @@ def distill(
 
 
 def evaluate(
-    source: str, task_spec: str, *, max_length: int = 128, threads: int = 1, progress: Progress | None = None
+    source: str,
+    task_spec: str,
+    *,
+    max_length: int = 128,
+    threads: int = 1,
+    device: str = LOCAL,
+    device_python: str = "python3",
+    device_library: Path | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score a deployment on ONNX Runtime, or a run or checkpoint on PyTorch.
 
@@ -136,21 +146,32 @@ def evaluate(
         task_spec: The task to score on; see `load_task`.
         max_length: Longest text in tokens; fewer where the model has fewer positions.
         threads: Threads of ONNX Runtime.
+        device: Where a deployment runs; see `open_device`.
+        device_python: Command or path of the Python there.
+        device_library: Operator library for the device, or a wheel that holds it.
         progress: Told of the rows done.
 
     Returns:
         `engine` (onnxruntime or pytorch), `task`, `rows` and `metrics`, the headline metric first.
 
     Raises:
-        InputError: The source or the task is wrong, or they do not fit.
+        InputError: The source, the task or the device is wrong, or they do not fit.
+        KapruneError: The device is out of reach, or lacks something.
     """
     watch = progress or Silent()
     task = load_task(task_spec)
-    watch.start("evaluate", len(task.evaluation))
     deployed = (Path(source) / MODEL).is_file()
     if deployed:
-        metrics = score_deployment(Path(source), task, progress=watch, max_length=max_length, threads=threads)
+        with open_device(device, python=device_python, library=device_library) as place:
+            place.prepare([Path(source)], watch)
+            watch.start("evaluate", len(task.evaluation))
+            metrics = score_deployment(
+                Path(source), task, progress=watch, max_length=max_length, threads=threads, device=place
+            )
+    elif device != LOCAL:
+        raise InputError(f"{source} is no deployment, and PyTorch runs here alone; export it first")
     else:
+        watch.start("evaluate", len(task.evaluation))
         model = load_classifier(source, task, fine_tuned=True)
         longest = min(max_length, max_tokens(model.config))
         check_length(model.config, longest)
@@ -196,7 +217,10 @@ def bench(
     batch_size: int = 1,
     threads: int = 1,
     rounds: int = 20,
-    device: str = "local",
+    providers: Sequence[str] = (),
+    device: str = LOCAL,
+    device_python: str = "python3",
+    device_library: Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare deployments with baselines; see `kaprune_edge.bench.benchmark.bench`."""
@@ -208,6 +232,9 @@ def bench(
         batch_size=batch_size,
         threads=threads,
         rounds=rounds,
+        providers=providers,
         device=device,
+        device_python=device_python,
+        device_library=device_library,
         progress=progress,
     )
