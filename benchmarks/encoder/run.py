@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from models import BASELINES, DENSE, SPARSE, entrant, plain_file
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/encoder"), help="folder for the models")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3, help="timed runs in a turn")
-    parser.add_argument("--tokens", type=int, nargs="*", help="only these lengths")
+    parser.add_argument("--tokens", type=int, nargs="*", help="only these lengths; others stay as they are")
     for engine in ENGINES:
         parser.add_argument(f"--{engine}", type=Path, metavar="PYTHON", help=f"that has {engine} installed")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
@@ -64,9 +65,15 @@ def main() -> None:
         "machine": asdict(setting.machine),
         "rounds": arguments.rounds,
         "runs": arguments.runs,
-        "rows": results,
+        "rows": _of_other_lengths(arguments.output, arguments.tokens) + results,
     }
     arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _of_other_lengths(results: Path, tokens: list[int] | None) -> list[dict[str, Any]]:
+    if not tokens or not results.exists():
+        return []
+    return [row for row in json.loads(results.read_text())["rows"] if row["tokens"] not in tokens]
 
 
 def _start(entrant: Entrant, options: list[str]) -> Worker:
