@@ -13,7 +13,7 @@ from typing import Any
 
 from models import BASELINES, DENSE, SPARSE, entrant, plain_file
 
-from kaprune_edge.bench.comparison import Entrant, Workload
+from kaprune_edge.bench.comparison import Entrant, Setting, Workload
 from kaprune_edge.bench.turns import time_in_turns
 from kaprune_edge.bench.worker import Worker
 from kaprune_edge.devices import LocalDevice, LocalProcess
@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 SETTINGS = [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1), (384, 1), (512, 1), (16, 2), (128, 2), (384, 2)]
 """Tokens and threads."""
 
+BLOCKS = "95 % 4x1"
 ENGINES = {
     "deepsparse": "DeepSparse 1.8, 95 % unstructured",
     "openvino": "OpenVINO 2026.4, 95 % unstructured",
@@ -56,18 +57,30 @@ def main() -> None:
         for engine, python in engines.items():
             command = [str(python), str(HERE / f"{engine}_worker.py"), str(plain)]
             starts.append(partial(_start_engine, engine, [*command, str(tokens), str(threads)]))
-        timings, setting = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
+        timings, _ = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
         for name, timing in zip(names, timings, strict=True):
             results.append({"model": name, "tokens": tokens, "threads": threads, **asdict(timing)})
             figures = f"{timing.median_ms:8.2f} ms {timing.speedup:6.2f}x"
             print(f"{tokens:4} tokens {threads} threads  {figures}  {name}", flush=True)
+    blocks = entrant(BLOCKS, arguments.work)
+    second_thread, setting = _second_thread(blocks, arguments.rounds, arguments.runs)
     content = {
         "machine": asdict(setting.machine),
         "rounds": arguments.rounds,
         "runs": arguments.runs,
+        "second_thread": second_thread,
         "rows": _of_other_lengths(arguments.output, arguments.tokens) + results,
     }
     arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _second_thread(blocks: Entrant, rounds: int, runs: int) -> tuple[float, Setting]:
+    """Tell how many times as fast two threads are as one, in turns, on 128 tokens; and on what machine."""
+    options = [["--sequence-length=128", "--batch-size=1", f"--threads={threads}"] for threads in (1, 2)]
+    starts = [partial(_start, blocks, each) for each in options]
+    workload = Workload(128, 1, 2, rounds, runs)
+    (_, both), setting = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
+    return both.speedup, setting
 
 
 def _of_other_lengths(results: Path, tokens: list[int] | None) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="leave README.md as it is")
     arguments = parser.parse_args()
     results = json.loads(arguments.results.read_text())
-    summary = aims(results["rows"], json.loads(arguments.kernels.read_text())["results"])
+    summary = aims(results, json.loads(arguments.kernels.read_text())["results"])
     print(summary)
     if not arguments.print:
         readme.write("aims", summary)
