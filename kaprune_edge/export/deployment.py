@@ -12,9 +12,9 @@ from kaprune_edge import artifacts
 from kaprune_edge.export import model_card
 from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
-from kaprune_edge.export.library import LIBRARY, find_library
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
 from kaprune_edge.export.onnx_file import write_onnx
+from kaprune_edge.export.operator_library import LIBRARY, find_library
 from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
 from kaprune_edge.export.passes import optimization, quantization
 from kaprune_edge.export.source import Source, open_source

@@ -6,7 +6,7 @@ Python runs the processes, `{"folder": null, "python": "python3"}`; it and the n
 
 | request | answer |
 | --- | --- |
-| `{"folder", "python"}` | `{"machine": "aarch64", "folder": "/var/tmp/...", "free": bytes}` |
+| `{"folder", "python"}` | `{"machine": "aarch64", "folder": "...", "free": bytes}` |
 | `{"do": "missing", "files": [sha256, ...]}` | `{"missing": [sha256, ...]}` |
 | `{"do": "put", "sha256", "size"}`, then as many bytes | `{}` |
 | `{"do": "place", "folder", "files": {name: sha256}}` | `{}` |
@@ -193,7 +193,7 @@ def _problem(error: OSError) -> dict[str, Any]:
 
 
 def _temporary_folder() -> str:
-    """Choose a folder on disk rather than in memory, as /tmp often is on devices."""
+    """Choose a folder on disk rather than in memory, as the usual one for temporary files often is on devices."""
     for folder in (os.environ.get("TMPDIR"), "/var/tmp", "/data/local/tmp"):
         if folder and os.access(folder, os.W_OK | os.X_OK):
             return folder

@@ -3,7 +3,7 @@ import platform
 import pytest
 
 from kaprune_edge.export import TARGETS
-from kaprune_edge.export.library import find_library
+from kaprune_edge.export.operator_library import find_library
 from kaprune_runtime import InputError, library_path
 
 HERE = [target for target in TARGETS.values() if target.architecture == platform.machine()]
