@@ -193,7 +193,7 @@ def _problem(error: OSError) -> dict[str, Any]:
 
 
 def _temporary_folder() -> str:
-    """Choose a folder on disk rather than in memory, as the usual one for temporary files often is on devices."""
+    """Choose a folder on disk rather than in memory, where temporary files often are."""
     for folder in (os.environ.get("TMPDIR"), "/var/tmp", "/data/local/tmp"):
         if folder and os.access(folder, os.W_OK | os.X_OK):
             return folder
