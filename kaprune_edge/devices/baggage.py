@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import kaprune_runtime
+from kaprune_edge.elf import is_for
 from kaprune_runtime import KapruneError, library_path
 from kaprune_runtime.errors import InputError
 
 LIBRARY = "libkaprune.so"
-_ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40, "riscv64": 243}
-"""What `uname -m` says -> e_machine of an ELF file (System V ABI, Object Files)."""
 
 
 def runtime_files(library: bytes) -> dict[str, bytes]:
@@ -35,11 +34,11 @@ def find_library(machine: str, chosen: Path | None, deployments: Iterable[Path])
     """
     if chosen is not None:
         library = _read(chosen)
-        if not _fits(library, machine):
+        if not is_for(library, machine):
             raise InputError(f"{chosen} is not for {machine} processors; build one that is")
         return library
     for path in (*_own(), *(folder / LIBRARY for folder in deployments)):
-        if path.is_file() and _fits(library := path.read_bytes(), machine):
+        if path.is_file() and is_for(library := path.read_bytes(), machine):
             return library
     raise KapruneError(
         f"there is no operator library for {machine} processors here; build one (for 64-bit Arm `make "
@@ -63,9 +62,3 @@ def _read(path: Path) -> bytes:
             return wheel.read(f"kaprune_runtime/{LIBRARY}")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no wheel or library of kaprune-edge-runtime ({error})") from error
-
-
-def _fits(library: bytes, machine: str) -> bool:
-    if library[:4] != b"\x7fELF":
-        return False
-    return int.from_bytes(library[18:20], "little") == _ELF_MACHINES.get(machine)

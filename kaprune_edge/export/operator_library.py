@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kaprune_edge.elf import is_for
 from kaprune_edge.export.targets import Target
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.operators import library_path
@@ -9,8 +10,6 @@ from kaprune_runtime.operators import library_path
 __all__ = ["LIBRARY", "find_library"]
 
 LIBRARY = "libkaprune.so"
-_ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
-"""Architecture -> e_machine of an ELF file (System V ABI, Object Files)."""
 
 
 def find_library(target: Target, chosen: Path | None) -> bytes | None:
@@ -31,16 +30,11 @@ def find_library(target: Target, chosen: Path | None) -> bytes | None:
             library = library_path().read_bytes()
         except KapruneError:
             return None
-        return library if _fits(library, target) else None
+        return library if is_for(library, target.architecture) else None
     try:
         library = chosen.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {chosen}: {error.strerror}; name an operator library") from error
-    if not _fits(library, target):
+    if not is_for(library, target.architecture):
         raise InputError(f"{chosen} is no library for {target.name}; change --library or --target")
     return library
-
-
-def _fits(library: bytes, target: Target) -> bool:
-    machine = int.from_bytes(library[18:20], "little")
-    return library.startswith(b"\x7fELF") and machine == _ELF_MACHINES.get(target.architecture or "")

@@ -18,22 +18,18 @@ class Target:
     """As `uname -m` calls it; None where any will do."""
     instruction_set: str
     """The least that all such machines have, of those that the operator library has kernels for."""
-    int8_block: tuple[int, int]
-    """Block shape that int8 products like best: with dot-product instructions, four inputs in a row."""
 
 
 TARGETS = {
     target.name: target
     for target in (
-        Target("x86-64", "64-bit Intel and AMD processors", "x86_64", "portable", (4, 1)),
-        Target("x86-64-v3", "64-bit Intel and AMD processors with AVX2", "x86_64", "avx2", (4, 1)),
-        Target("x86-64-v4", "64-bit Intel and AMD processors with AVX-512", "x86_64", "avx512", (4, 1)),
-        Target("arm64", "64-bit Arm processors", "aarch64", "neon", (4, 1)),
-        Target("arm64-dotprod", "64-bit Arm processors with dot product", "aarch64", "dotprod", (1, 4)),
-        Target("arm64-i8mm", "64-bit Arm processors with int8 matrix product", "aarch64", "i8mm", (1, 4)),
-        Target(
-            "portable", "any machine that ONNX Runtime runs on, browsers included", None, "portable", (4, 1)
-        ),
+        Target("x86-64", "64-bit Intel and AMD processors", "x86_64", "portable"),
+        Target("x86-64-v3", "64-bit Intel and AMD processors with AVX2", "x86_64", "avx2"),
+        Target("x86-64-v4", "64-bit Intel and AMD processors with AVX-512", "x86_64", "avx512"),
+        Target("arm64", "64-bit Arm processors", "aarch64", "neon"),
+        Target("arm64-dotprod", "64-bit Arm processors with dot product", "aarch64", "neon"),
+        Target("arm64-i8mm", "64-bit Arm processors with int8 matrix product", "aarch64", "neon"),
+        Target("portable", "any machine that ONNX Runtime runs on, browsers included", None, "portable"),
     )
 }
 
