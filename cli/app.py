@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from kaprune_runtime.errors import InputError, KapruneError
 
+from .augment import augment
 from .bench import bench
 from .console import ERR, say
 from .demo import demo
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (prune, distill, export, evaluate, bench, predict, demo, doctor):
+for command in (prune, distill, augment, export, evaluate, bench, predict, demo, doctor):
     app.command()(command)
 
 

@@ -59,6 +59,24 @@ def resumable_folder(path: Path, *, resume: bool) -> Iterator[Path]:
         staging.rename(path)
 
 
+@contextmanager
+def resumable_file(path: Path, *, resume: bool) -> Iterator[Path]:
+    """Like `resumable_folder`, for a single file.
+
+    Yields:
+        Where to write the file; what else is put beside it is deleted in the end.
+
+    Raises:
+        InputError: `path` exists, an interrupted run is in the way, or there is none to resume.
+        KapruneError: Another process is writing it, or the disk is full or not writable.
+    """
+    check_resumable(path, resume=resume)
+    with _writable(path), _claimed(path) as staging:
+        yield staging / path.name
+        (staging / path.name).rename(path)
+        shutil.rmtree(staging)
+
+
 def check_resumable(path: Path, *, resume: bool) -> None:
     """Raise the InputError that `resumable_folder` would, before any work is done."""
     check_new(path)

@@ -1,7 +1,7 @@
 """Loading of checkpoints, with errors that say what to do."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from httpx2 import HTTPError
@@ -9,6 +9,7 @@ from huggingface_hub import HfApi, snapshot_download
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PretrainedConfig,
@@ -124,8 +125,32 @@ def load_classifier(
         config.problem_type = "regression" if task.is_regression else "single_label_classification"
     if dropout is not None:
         set_dropout(config, dropout)
+    model, drawn = _load(AutoModelForSequenceClassification, source, config)
+    if fine_tuned and drawn:
+        raise InputError(f"{source} has no weights that fit {min(drawn)}; name a fine-tuned classifier")
+    return model
+
+
+def load_masked_model(source: str) -> tuple[PreTrainedModel, bool]:
+    """Load a checkpoint as a masked language model, in float32.
+
+    Args:
+        source: Checkpoint folder or hub id.
+
+    Returns:
+        The model, and whether the checkpoint has a language-model head; a useless one was drawn otherwise.
+
+    Raises:
+        InputError: The checkpoint is missing, damaged or unsupported.
+    """
+    model, drawn = _load(AutoModelForMaskedLM, source, load_config(source))
+    return model, not drawn
+
+
+def _load(kind: Any, source: str, config: PretrainedConfig) -> tuple[PreTrainedModel, set[str]]:
+    """Load a model of an automatic class; names the weights outside its encoder that had to be drawn."""
     try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = kind.from_pretrained(
             find_checkpoint(source),
             config=config,
             dtype=torch.float32,
@@ -137,13 +162,11 @@ def load_classifier(
             f"the weights in {source} are missing or damaged; fetch the checkpoint again"
         ) from error
     drawn = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}
-    if not fine_tuned:
-        encoder = f"{model.base_model_prefix}."
-        drawn = {name for name in drawn if name.startswith(encoder) and ".pooler." not in name}
-    if drawn:
-        advice = "name a fine-tuned classifier" if fine_tuned else "fetch the checkpoint again"
-        raise InputError(f"{source} has no weights that fit {min(drawn)}; {advice}")
-    return cast(PreTrainedModel, model)
+    inside = {name for name in drawn if name.startswith(f"{model.base_model_prefix}.")}
+    inside = {name for name in inside if ".pooler." not in name}
+    if inside:
+        raise InputError(f"{source} has no weights that fit {min(inside)}; fetch the checkpoint again")
+    return model, drawn
 
 
 def max_tokens(config: PretrainedConfig) -> int:

@@ -105,7 +105,7 @@ class DistillRecipe(_DistillationRecipe):
     student: str = Field("tinybert-4l-312d", description="a named student, LAYERSxWIDTH, or equal:SPARSITY")
 
 
-RecipeT = TypeVar("RecipeT", bound=_DistillationRecipe)
+RecipeT = TypeVar("RecipeT", bound=BaseModel)
 
 
 def make_recipe(kind: type[RecipeT], file: Path | None, overrides: dict[str, Any]) -> RecipeT:

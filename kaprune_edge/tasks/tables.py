@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,19 +77,19 @@ def load_tables(kind: str, train: Path, evaluation: Path) -> Task:
     text_columns = tables[0].text_columns()
     texts = [{column: table.column(column) for column in text_columns} for table in tables]
     labels = [table.labels() for table in tables]
-    label_names = _label_names(*labels)
+    names = label_names(*labels)
     targets = [
-        class_ids(column, label_names, str(table.path)) if label_names else [float(label) for label in column]
+        class_ids(column, names, str(table.path)) if names else [float(label) for label in column]
         for column, table in zip(labels, tables, strict=True)
     ]
-    metrics = ("accuracy",) if label_names else ("pearson", "spearman")
+    metrics = ("accuracy",) if names else ("pearson", "spearman")
     return Task(
         name=f"{kind}:{train.name},{evaluation.name}",
         text_columns=text_columns,
-        label_names=label_names,
+        label_names=names,
         train=rows(texts[0], targets[0]),
         evaluation=rows(texts[1], targets[1]),
-        metrics=(*metrics, "f1") if len(label_names) == 2 else metrics,
+        metrics=(*metrics, "f1") if len(names) == 2 else metrics,
     )
 
 
@@ -126,8 +126,12 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, _Row]]:
         yield number, {key: value if isinstance(value, str) else str(value) for key, value in scalars.items()}
 
 
-def _label_names(train: list[str], evaluation: list[str]) -> tuple[str, ...]:
-    """Name the classes; none if the labels are values."""
+def label_names(train: Sequence[str], evaluation: Sequence[str]) -> tuple[str, ...]:
+    """Name the classes in the order of their ids; none if the labels are values.
+
+    Raises:
+        InputError: Some labels are values and some are not.
+    """
     labels = {*train, *evaluation}
     whole = {label for label in labels if re.fullmatch(r"[+-]?\d+", label)}
     numbers = {label for label in labels if _is_number(label)}

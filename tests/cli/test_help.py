@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-COMMANDS = ("prune", "distill", "export", "evaluate", "bench", "predict", "demo", "doctor")
+COMMANDS = ("prune", "distill", "augment", "export", "evaluate", "bench", "predict", "demo", "doctor")
 
 
 def words(text):
