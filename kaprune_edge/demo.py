@@ -8,7 +8,7 @@ from kaprune_edge.artifacts import check_new, new_folder, write_json
 from kaprune_edge.assets import default_model
 from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.progress import Progress, Silent
-from kaprune_edge.recipe import DistillRecipe, FineTuning, LossWeights, PruneRecipe, Training
+from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, StudentTraining, Training
 from kaprune_edge.workflow import bench, distill, export, prune
 
 TASK = "demo/movie-reviews"
@@ -92,20 +92,23 @@ def demo(output: Path, progress: Progress | None = None) -> Demo:
 
 
 def recipes(model: str) -> tuple[PruneRecipe, DistillRecipe]:
-    """Make the demo's two recipes: the same rows, steps and hyperparameters for both students.
+    """Make the demo's two recipes: the same rows and steps for both students.
 
     Args:
         model: Folder of the pretrained encoder.
     """
-    training = Training(epochs=1, learning_rate=2e-4, max_length=64)
     pruning = PruneRecipe(
         model=model,
         task=TASK,
         sparsity=SPARSITY,
         pattern="4x1",
         teacher_training=FineTuning(epochs=1, max_length=64),
-        training=training,
-        losses=LossWeights(),
+        training=Training(epochs=1, learning_rate=2e-4, max_length=64),
     )
-    distilling = DistillRecipe(teacher=model, task=TASK, student=f"equal:{SPARSITY}", training=training)
+    distilling = DistillRecipe(
+        teacher=model,
+        task=TASK,
+        student=f"equal:{SPARSITY}",
+        training=StudentTraining(epochs=1, max_length=64),
+    )
     return pruning, distilling

@@ -48,6 +48,12 @@ class FineTuning(Training):
     dropout: float | None = Field(None, ge=0, lt=1, description="replaces the checkpoint's own when given")
 
 
+class StudentTraining(Training):
+    """How long and how fast to teach a small dense student, whose layers start at random."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW")
+
+
 class LossWeights(_Data):
     """Weight of each distillation loss; the paper sums them unweighted (section 3.2)."""
 
@@ -103,6 +109,7 @@ class DistillRecipe(_DistillationRecipe):
 
     teacher: str = Field(description="fine-tuned checkpoint")
     student: str = Field("tinybert-4l-312d", description="a named student, LAYERSxWIDTH, or equal:SPARSITY")
+    training: StudentTraining = StudentTraining()
 
 
 RecipeT = TypeVar("RecipeT", bound=BaseModel)

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 from kaprune_edge.artifacts import interrupted
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.pruning.schedule import Schedule
-from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, Training, save_recipe
+from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, StudentTraining, Training, save_recipe
 from kaprune_edge.workflow import distill, evaluate, export, prune
 from kaprune_runtime.errors import InputError
 
@@ -116,7 +116,8 @@ def test_one_shot_pruning_changes_the_encoder_of_the_teacher_alone(pruned, task_
 
 def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):
     teacher = pruned("bert").folder / "teacher"
-    small = DistillRecipe(teacher=str(teacher), task=task_spec, student="1x16", training=TRAINING)
+    training = StudentTraining(**TRAINING.model_dump())
+    small = DistillRecipe(teacher=str(teacher), task=task_spec, student="1x16", training=training)
     run = distill(small, tmp_path / "small")
     assert run.metrics["metrics"]["accuracy"] > 0.9
     assert run.metrics["encoder_weights"] == 12 * 16 * 16
