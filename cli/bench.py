@@ -35,6 +35,7 @@ def bench(
     ] = None,
     device: options.Device = "local",
     device_python: options.DevicePython = "python3",
+    device_onnxruntime: options.DeviceOnnxruntime = None,
     device_library: options.DeviceLibrary = None,
     json_file: Annotated[
         Path | None,
@@ -64,6 +65,7 @@ def bench(
             providers=provider or [],
             device=device,
             device_python=device_python,
+            device_onnxruntime=device_onnxruntime,
             device_library=device_library,
             progress=watch,
         )

@@ -15,6 +15,7 @@ def evaluate(
     threads: options.Threads = 1,
     device: options.Device = "local",
     device_python: options.DevicePython = "python3",
+    device_onnxruntime: options.DeviceOnnxruntime = None,
     device_library: options.DeviceLibrary = None,
     as_json: options.Json = False,
 ) -> None:
@@ -32,6 +33,7 @@ def evaluate(
             threads=threads,
             device=device,
             device_python=device_python,
+            device_onnxruntime=device_onnxruntime,
             device_library=device_library,
             progress=watch,
         )

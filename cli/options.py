@@ -24,6 +24,9 @@ Device = Annotated[
     str, typer.Option(help="Where to run: local, ssh://USER@HOST[:PORT][/FOLDER] or adb://SERIAL[/FOLDER].")
 ]
 DevicePython = Annotated[str, typer.Option(help="Command or path of Python there.")]
+DeviceOnnxruntime = Annotated[
+    Path | None, typer.Option(help="ONNX Runtime's shared library for a device without Python.")
+]
 DeviceLibrary = Annotated[
     Path | None, typer.Option(help="Operator library for the device, or the wheel that holds it.")
 ]

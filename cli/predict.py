@@ -19,6 +19,7 @@ def predict(
     threads: options.Threads = 1,
     device: options.Device = "local",
     device_python: options.DevicePython = "python3",
+    device_onnxruntime: options.DeviceOnnxruntime = None,
     device_library: options.DeviceLibrary = None,
     as_json: options.Json = False,
 ) -> None:
@@ -30,7 +31,9 @@ def predict(
 
     with (
         progress() as watch,
-        open_device(device, python=device_python, library=device_library) as place,
+        open_device(
+            device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
+        ) as place,
     ):
         place.prepare([deployment], watch)
         with place.classifier(deployment, threads=threads) as classifier:

@@ -136,6 +136,7 @@ def evaluate(
     threads: int = 1,
     device: str = LOCAL,
     device_python: str = "python3",
+    device_onnxruntime: Path | None = None,
     device_library: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -148,6 +149,7 @@ def evaluate(
         threads: Threads of ONNX Runtime.
         device: Where a deployment runs; see `open_device`.
         device_python: Command or path of the Python there.
+        device_onnxruntime: ONNX Runtime's shared library for a device without Python.
         device_library: Operator library for the device, or a wheel that holds it.
         progress: Told of the rows done.
 
@@ -162,7 +164,9 @@ def evaluate(
     task = load_task(task_spec)
     deployed = (Path(source) / MODEL).is_file()
     if deployed:
-        with open_device(device, python=device_python, library=device_library) as place:
+        with open_device(
+            device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
+        ) as place:
             place.prepare([Path(source)], watch)
             watch.start("evaluate", len(task.evaluation))
             metrics = score_deployment(
@@ -220,6 +224,7 @@ def bench(
     providers: Sequence[str] = (),
     device: str = LOCAL,
     device_python: str = "python3",
+    device_onnxruntime: Path | None = None,
     device_library: Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -235,6 +240,7 @@ def bench(
         providers=providers,
         device=device,
         device_python=device_python,
+        device_onnxruntime=device_onnxruntime,
         device_library=device_library,
         progress=progress,
     )

@@ -32,6 +32,7 @@ def bench(
     runs: int = 5,
     device: str = LOCAL,
     device_python: str = "python3",
+    device_onnxruntime: Path | None = None,
     device_library: Path | None = None,
     providers: Sequence[str] = (),
     progress: Progress | None = None,
@@ -50,6 +51,7 @@ def bench(
         runs: Timed runs in a turn.
         device: Where to time and to judge; see `open_device`.
         device_python: Command or path of the Python there.
+        device_onnxruntime: ONNX Runtime's shared library for a device without Python.
         device_library: Operator library for the device, or a wheel that holds it.
         providers: Execution providers of the onnxruntime there, by their names with or without
             `ExecutionProvider`, or paths there of plugin libraries; when none is named, the CPU's and
@@ -64,7 +66,9 @@ def bench(
     workload = Workload(sequence_length, batch_size, threads, rounds, runs)
     _check(deployments, workload)
     with (
-        open_device(device, python=device_python, library=device_library) as place,
+        open_device(
+            device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
+        ) as place,
         TemporaryDirectory(prefix="kaprune-bench-") as scratch,
     ):
         chosen, notes = choose(providers, place.providers)

@@ -84,7 +84,8 @@ def _legend(comparison: Comparison) -> str:
     features = f" ({', '.join(machine.features)})" if machine.features else ""
     lines.append(
         f"{machine.processor}{features}, {_count(machine.cores, 'core')}, "
-        f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, Python {machine.python}, "
+        f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, "
+        f"{f'Python {machine.python}' if machine.python else 'no Python'}, "
         f"{f'sparse kernels for {machine.kernels}' if machine.kernels else 'no sparse kernels'}."
     )
     if condition := _condition(comparison.before, comparison.after):

@@ -5,14 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kaprune_edge.devices.adb import adb_door
-from kaprune_edge.devices.connection import Connection
 from kaprune_edge.devices.conversation import Conversation
 from kaprune_edge.devices.device import Device
 from kaprune_edge.devices.door import Door
 from kaprune_edge.devices.local import LocalDevice, LocalProcess
 from kaprune_edge.devices.process import Exit, Process
-from kaprune_edge.devices.remote import RemoteDevice
+from kaprune_edge.devices.python_agent import PythonAgent
+from kaprune_edge.devices.runner_agent import RunnerAgent
 from kaprune_edge.devices.ssh import ssh_door
+from kaprune_edge.devices.with_python import DeviceWithPython
+from kaprune_edge.devices.without_python import DeviceWithoutPython
 from kaprune_runtime.errors import InputError
 
 __all__ = [
@@ -33,15 +35,24 @@ DOORS: dict[str, Callable[[str], Door]] = {"ssh": ssh_door, "adb": adb_door}
 
 
 @contextmanager
-def open_device(address: str, *, python: str = "python3", library: Path | None = None) -> Iterator[Device]:
+def open_device(
+    address: str,
+    *,
+    python: str = "python3",
+    onnxruntime: Path | None = None,
+    library: Path | None = None,
+) -> Iterator[Device]:
     """Reach a device; leaving the context ends what runs there and removes what was copied.
 
     Args:
         address: `local`, `ssh://[USER@]HOST[:PORT][/FOLDER]` or `adb://SERIAL[/FOLDER]`. In FOLDER copies are
             kept, so that the next time only files that changed are sent; without it nothing stays.
         python: Command or path of the Python there.
-        library: Operator library for the device, or a wheel that holds it. Where None, this machine's own or
-            one that a deployment carries, whichever is for the device's processor.
+        onnxruntime: ONNX Runtime's shared library for the device. Given this, nothing there needs Python: a
+            program of ours runs the models.
+        library: Operator library for the device, or a wheel that holds it; without Python there, with
+            `kaprune-runner` beside it. Where None, this machine's own or one that a deployment carries,
+            whichever is for the device's processor.
 
     Raises:
         InputError: The address is none.
@@ -55,5 +66,10 @@ def open_device(address: str, *, python: str = "python3", library: Path | None =
         raise InputError(
             f"unknown device '{address}'; use {LOCAL}, {', '.join(f'{each}://...' for each in DOORS)}"
         )
-    with Connection(find_door(address), python) as connection:
-        yield RemoteDevice(connection, library)
+    door = find_door(address)
+    if onnxruntime is None:
+        with PythonAgent(door, python) as connection:
+            yield DeviceWithPython(connection, library)
+    else:
+        with RunnerAgent(door, library) as connection:
+            yield DeviceWithoutPython(connection, onnxruntime, library)

@@ -1,4 +1,4 @@
-"""What a device is brought besides deployments: the torch-free runtime with the library for its processor."""
+"""What a device is brought besides deployments: the runtime, and what is compiled for its processor."""
 
 import zipfile
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from kaprune_runtime import KapruneError, library_path
 from kaprune_runtime.errors import InputError
 
 LIBRARY = "libkaprune.so"
+_RUNNER = "kaprune-runner"
 
 
 def runtime_files(library: bytes) -> dict[str, bytes]:
@@ -33,17 +34,50 @@ def find_library(machine: str, chosen: Path | None, deployments: Iterable[Path])
         KapruneError: There is none for that processor.
     """
     if chosen is not None:
-        library = _read(chosen)
-        if not is_for(library, machine):
-            raise InputError(f"{chosen} is not for {machine} processors; build one that is")
-        return library
+        return read_for(machine, chosen)
     for path in (*_own(), *(folder / LIBRARY for folder in deployments)):
         if path.is_file() and is_for(library := path.read_bytes(), machine):
             return library
-    raise KapruneError(
-        f"there is no operator library for {machine} processors here; build one (for 64-bit Arm `make "
-        "wheel-arm64` does) and name it with --device-library"
-    )
+    raise _lacking("operator library", machine)
+
+
+def find_runner(machine: str, chosen: Path | None) -> bytes:
+    """Find the program for devices without Python, which lies beside the operator library.
+
+    Args:
+        machine: What `uname -m` says there.
+        chosen: The operator library, or a wheel; where None, this machine's own.
+
+    Raises:
+        InputError: It is not beside `chosen`, or is for other processors.
+        KapruneError: There is none for that processor.
+    """
+    if chosen is not None:
+        return read_for(machine, chosen if _is_wheel(chosen) else chosen.with_name(_RUNNER), _RUNNER)
+    for path in _own():
+        runner = path.with_name(_RUNNER)
+        if runner.is_file() and is_for(content := runner.read_bytes(), machine):
+            return content
+    raise _lacking("runner", machine)
+
+
+def read_for(machine: str, path: Path, member: str = LIBRARY) -> bytes:
+    """Read what is compiled for a processor, out of a wheel where it is one.
+
+    Raises:
+        InputError: It cannot be read, or is for other processors.
+    """
+    try:
+        if _is_wheel(path):
+            with zipfile.ZipFile(path) as wheel:
+                content = wheel.read(f"kaprune_runtime/{member}")
+        else:
+            content = path.read_bytes()
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read, or lacks {member} ({error})") from error
+    if not is_for(content, machine):
+        raise InputError(f"{path} is not for {machine} processors; give one that is")
+    return content
 
 
 def _own() -> list[Path]:
@@ -53,12 +87,12 @@ def _own() -> list[Path]:
         return []
 
 
-def _read(path: Path) -> bytes:
-    """Read a library, out of a wheel where it is one."""
-    try:
-        if path.suffix != ".whl":
-            return path.read_bytes()
-        with zipfile.ZipFile(path) as wheel:
-            return wheel.read(f"kaprune_runtime/{LIBRARY}")
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is no wheel or library of kaprune-edge-runtime ({error})") from error
+def _is_wheel(path: Path) -> bool:
+    return path.suffix == ".whl"
+
+
+def _lacking(what: str, machine: str) -> KapruneError:
+    return KapruneError(
+        f"there is no {what} for {machine} processors here; build one (for 64-bit Arm `make wheel-arm64` "
+        "does) and name it with --device-library"
+    )

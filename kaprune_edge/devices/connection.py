@@ -1,14 +1,13 @@
-"""The near end of a connection to `kaprune_runtime.agent`, which runs on a device for as long as it lasts."""
+"""The near end of a connection to an agent, which runs on a device for as long as it lasts."""
 
 import json
-import shlex
 import subprocess
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -20,35 +19,32 @@ _PULSE = 10.0
 """Seconds between signs of life; the agent gives up after `agent.LONGEST_SILENCE`."""
 _GOODBYE = 15.0
 """Seconds that the agent is given to clean up."""
-# In double quotes alone: every login shell takes it as one argument in single ones.
-_BOOTSTRAP = (
-    'import sys; sys.version_info < (3, 11) and sys.exit("it is Python %d.%d" % sys.version_info[:2]); '
-    "s = sys.stdin.buffer; exec(s.read(int(s.readline())))"
-)
 
 
-class Connection:
-    """Requests to a device and answers, in turn; leaving the context removes all that was made there."""
+class Connection(ABC):
+    """Requests to a device and answers, in turn; leaving the context removes all that was made there.
 
-    def __init__(self, door: Door, python: str) -> None:
+    Requests and answers are those of `kaprune_runtime.agent`.
+    """
+
+    def __init__(self, door: Door, command: str) -> None:
         """Start the agent.
 
         Args:
             door: How the device is reached.
-            python: Command or path of the device's Python.
+            command: What any login shell there is given to do first.
 
         Raises:
-            KapruneError: The device cannot be reached, or its Python is missing or too old.
+            InputError: What the agent needs is not for the device.
+            KapruneError: The device cannot be reached, or the agent does not start there.
         """
         self.name = door.name
-        self.python = python
         self._door = door
         self._sending = threading.Lock()
         self._messages: defaultdict[int, deque[dict[str, Any]]] = defaultdict(deque)
         self._connected = False
         self._over = threading.Event()
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        command = f"exec {shlex.quote(python)} -c {shlex.quote(_BOOTSTRAP)}"
         try:
             self._client = subprocess.Popen(
                 [*door.program, command],
@@ -60,15 +56,24 @@ class Connection:
         except FileNotFoundError as error:
             raise KapruneError(f"{door.program[0]} is not installed on this machine; install it") from error
         try:
-            source = Path(agent.__file__).read_bytes()
-            self._send(b"%d\n" % len(source), [source])
-            self._skip_to_greeting()
-            self.about = self.ask({"folder": door.folder, "python": python})
+            self.about = self._begin(door.folder or "")
             self._connected = True
         except BaseException:
             self.close()
             raise
         threading.Thread(target=self._pulse, daemon=True).start()
+
+    @abstractmethod
+    def _begin(self, folder: str) -> dict[str, Any]:
+        """Bring the agent there; give its first answer.
+
+        Args:
+            folder: Where it keeps files; empty for nowhere.
+        """
+
+    @abstractmethod
+    def _explain(self, reason: str) -> str:
+        """Say what to do about an agent that did not start."""
 
     def __enter__(self) -> Self:
         return self
@@ -89,21 +94,24 @@ class Connection:
             self._client.wait()
             self._errors.close()
 
-    def tell(self, request: Mapping[str, Any]) -> None:
+    def tell(self, *request: str) -> None:
         """Send a request that is not answered.
 
         Raises:
             KapruneError: The connection broke.
         """
-        self._send(json.dumps(request).encode() + b"\n")
+        self._send(agent.encode(*request))
 
-    def ask(self, request: Mapping[str, Any], payload: Iterable[bytes] = ()) -> dict[str, Any]:
+    def ask(self, *request: str, payload: Iterable[bytes] = ()) -> dict[str, Any]:
         """Send a request, and bytes that belong to it; wait for the answer.
 
         Raises:
             KapruneError: The device cannot do it, or the connection broke.
         """
-        self._send(json.dumps(request).encode() + b"\n", payload)
+        self._send(agent.encode(*request), payload)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
         while "process" in (message := self._receive()):
             self._messages[message["process"]].append(message)
         return message
@@ -145,14 +153,10 @@ class Connection:
             self._raise_why()
         return line
 
-    def _skip_to_greeting(self) -> None:
-        while not self._read_line().endswith(agent.GREETING):
-            pass
-
     def _pulse(self) -> None:
         with suppress(OSError, ValueError):  # Broken, or closed: whoever reads next tells.
             while not self._over.wait(_PULSE):
-                self._write(b'{"do": "nothing"}\n')
+                self._write(agent.encode("nothing"))
 
     def _raise_why(self) -> NoReturn:
         """Tell in one line what ended the connection."""
@@ -167,7 +171,4 @@ class Connection:
             raise KapruneError(f"lost the connection to {self.name}: {reason or line or 'it was closed'}")
         if reason is not None:
             raise KapruneError(f"cannot reach {self.name}: {reason}")
-        raise KapruneError(
-            f"{self.python} does not start on {self.name} ({line or f'exit code {code}'}); "
-            "name Python 3.11 or newer there with --device-python"
-        )
+        raise KapruneError(self._explain(line or f"exit code {code}"))

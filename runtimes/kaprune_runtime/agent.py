@@ -1,24 +1,26 @@
 """The device's end of a connection: takes files, runs processes, and leaves nothing behind.
 
 The machine that connects sends this file as source and has the device's Python run it, so it imports the
-standard library alone. Both sides write lines of JSON. The first request says where to keep files and which
-Python runs the processes, `{"folder": null, "python": "python3"}`; it and the next three are answered:
+standard library alone. A request is a line of words, as `encode` writes them, an answer one of JSON. The
+first request says where to keep files (nowhere, if that word is empty) and which Python runs the processes:
 
 | request | answer |
 | --- | --- |
-| `{"folder", "python"}` | `{"machine": "aarch64", "folder": "...", "free": bytes}` |
-| `{"do": "missing", "files": [sha256, ...]}` | `{"missing": [sha256, ...]}` |
-| `{"do": "put", "sha256", "size"}`, then as many bytes | `{}` |
-| `{"do": "place", "folder", "files": {name: sha256}}` | `{}` |
-| `{"do": "start", "process": number, "arguments"}` | |
-| `{"do": "write", "process", "line"}` | |
-| `{"do": "end", "process"}` | |
-| `{"do": "nothing"}` | |
+| `begin FOLDER PYTHON` | `{"machine": "aarch64", "folder": "...", "free": bytes}` |
+| `missing SHA256...` | `{"missing": [sha256, ...]}` |
+| `put SHA256 SIZE`, then as many bytes | `{}` |
+| `place FOLDER [SHA256 NAME]...`, the names with folders or not | `{}` |
+| `start PROCESS ARGUMENT...`, with a number for the process | |
+| `write PROCESS TEXT` | |
+| `end PROCESS` | |
+| `nothing` | |
 
 A request that fails is answered with `{"problem": "no space left on device"}`. What a process writes comes as
 `{"process", "line"}`, its end as `{"process", "code", "error": last line of standard error}`. When the
 connection ends, or has been silent for a minute, a shell that outlives this process ends all others and
 removes what was made. Processes start in the folder that files are placed in, and import modules from it.
+
+`runtimes/native/runner` speaks the same where there is no Python, but for the first request.
 """
 
 import hashlib
@@ -30,11 +32,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote, unquote
 
 GREETING = b"kaprune agent 1\n"
 """Comes before the first answer; what login scripts print comes before it."""
@@ -42,7 +45,17 @@ LONGEST_SILENCE = 60.0
 """Seconds after which the other machine counts as gone."""
 
 _PIECE = 1 << 20
+_SAFE = "/:,[]{}()=+"
 _SWEEP = 'trap "" HUP INT TERM; cat >/dev/null; kill -TERM 0; rm -rf "$0"'
+
+
+def encode(*words: str) -> bytes:
+    """Write a request: words between single spaces, spaces in them and all but ASCII as %XX."""
+    return " ".join(quote(word, safe=_SAFE) for word in words).encode("ascii") + b"\n"
+
+
+def _decode(line: bytes) -> list[str]:
+    return [unquote(word) for word in line.decode("ascii").removesuffix("\n").split(" ")]
 
 
 class Agent:
@@ -52,11 +65,9 @@ class Agent:
         """Make a folder for this connection, and start the shell that removes it."""
         self._requests, self._answers = requests, answers
         self._writing = threading.Lock()
-        self._processes: dict[int, subprocess.Popen[str]] = {}
-        settings = json.loads(requests.readline())
-        self._python: str = settings["python"]
-        kept = settings["folder"]
-        if kept is not None:
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        _, kept, self._python = _decode(requests.readline())
+        if kept:
             Path(kept, "files").mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="kaprune-", dir=kept or _temporary_folder()))
         self._files = Path(kept) / "files" if kept else self.folder / "files"
@@ -74,9 +85,9 @@ class Agent:
         free = shutil.disk_usage(self.folder).free
         self._answer({"machine": platform.machine(), "folder": str(self.folder), "free": free})
         while (line := self._hear(self._requests.readline)).endswith(b"\n"):
-            request = json.loads(line)
+            verb, *words = _decode(line)
             try:
-                answer = getattr(self, f"_{request.pop('do')}")(**request)
+                answer = getattr(self, f"_{verb}")(*words)
             except OSError as error:
                 answer = _problem(error)
             if answer is not None:
@@ -100,7 +111,7 @@ class Agent:
     def _nothing(self) -> None:
         pass
 
-    def _missing(self, files: Sequence[str]) -> dict[str, Any]:
+    def _missing(self, *files: str) -> dict[str, Any]:
         return {"missing": [sha256 for sha256 in files if not self._is_whole(sha256)]}
 
     def _is_whole(self, sha256: str) -> bool:
@@ -110,8 +121,8 @@ class Agent:
         except FileNotFoundError:
             return False
 
-    def _put(self, sha256: str, size: int) -> dict[str, Any]:
-        problem = None
+    def _put(self, sha256: str, length: str) -> dict[str, Any]:
+        size, problem = int(length), None
         path = self.folder / "partial"
         with path.open("wb", buffering=0) as file:
             while size:
@@ -130,8 +141,8 @@ class Agent:
         path.rename(self._files / sha256)
         return {}
 
-    def _place(self, folder: str, files: Mapping[str, str]) -> dict[str, Any]:
-        for name, sha256 in files.items():
+    def _place(self, folder: str, *files: str) -> dict[str, Any]:
+        for sha256, name in zip(files[::2], files[1::2], strict=True):
             path = self.folder / folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -140,7 +151,7 @@ class Agent:
                 shutil.copyfile(self._files / sha256, path)
         return {}
 
-    def _start(self, process: int, arguments: Sequence[str]) -> None:
+    def _start(self, process: str, *arguments: str) -> None:
         errors = tempfile.TemporaryFile("w+", dir=self.folder, encoding="utf-8", errors="replace")  # noqa: SIM115
         started = self._processes[process] = subprocess.Popen(
             [self._python, *arguments],
@@ -163,22 +174,22 @@ class Agent:
             assert started.stdout is not None
             with errors:
                 for line in started.stdout:
-                    self._answer({"process": process, "line": line})
+                    self._answer({"process": int(process), "line": line})
                 code = started.wait()
                 errors.seek(0)
                 last = (errors.read().strip().splitlines() or [""])[-1]
-                self._answer({"process": process, "code": code, "error": last})
+                self._answer({"process": int(process), "code": code, "error": last})
 
         threading.Thread(target=forward, daemon=True).start()
 
-    def _write(self, process: int, line: str) -> None:
+    def _write(self, process: str, line: str) -> None:
         stdin = self._processes[process].stdin
         assert stdin is not None
         with suppress(BrokenPipeError):  # A process that ended is told of by `forward`.
             stdin.write(line)
             stdin.flush()
 
-    def _end(self, process: int) -> None:
+    def _end(self, process: str) -> None:
         self._processes[process].kill()
 
     def _answer(self, answer: Mapping[str, Any]) -> None:

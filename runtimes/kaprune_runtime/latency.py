@@ -3,11 +3,11 @@
 import os
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from kaprune_runtime.deployment import MODEL, ModelConfig, read_config, verify
 from kaprune_runtime.errors import InputError
@@ -52,7 +52,7 @@ class LoadedModel:
         start = time.perf_counter()
         self._session = session(folder / MODEL, threads=threads, provider=provider)
         self.load_seconds = time.perf_counter() - start
-        self._feeds = sample_inputs(self._session, config, batch_size, sequence_length)
+        self._feeds = sample_inputs(input_names(self._session), config, batch_size, sequence_length)
         run(self._session, self._feeds)
         self.placement = placement(self._session)
 
@@ -105,12 +105,12 @@ def measure(
 
 
 def sample_inputs(
-    loaded: onnxruntime.InferenceSession, config: ModelConfig, batch_size: int, sequence_length: int
+    names: Collection[str], config: ModelConfig, batch_size: int, sequence_length: int
 ) -> dict[str, np.ndarray]:
     """Draw token ids that are spread over the vocabulary as words are in text (Zipf's law).
 
     Returns:
-        int64 [batch_size, sequence_length] for each input of the model; nothing is padding.
+        int64 [batch_size, sequence_length] for each of `names`; nothing is padding.
     """
     # Ordinary words follow the special and unused tokens, the frequent ones first.
     first = min(1000, config.vocabulary_size // 2)
@@ -121,7 +121,7 @@ def sample_inputs(
         "attention_mask": np.ones(shape, np.int64),
         "token_type_ids": np.zeros(shape, np.int64),
     }
-    return {name: inputs[name] for name in input_names(loaded)}
+    return {name: inputs[name] for name in names}
 
 
 def peak_memory() -> int:

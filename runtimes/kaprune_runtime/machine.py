@@ -45,22 +45,24 @@ class Machine:
     """Cores that this process may use."""
     memory_bytes: int
     system: str
-    python: str
+    python: str | None
+    """None where models run without."""
     onnxruntime: str
     kernels: str | None
     """Instruction set of the sparse kernels that run here; None where the operator library does not load."""
 
 
-def describe_machine(root: Path = Path("/")) -> Machine:
+def describe_machine(root: Path = Path("/"), machine: str = platform.machine()) -> Machine:
     """Describe the machine that this process runs on.
 
     Args:
         root: Where the system's files are.
+        machine: What `uname -m` says.
     """
     cpuinfo = _read_cpuinfo(root)
     flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()
     return Machine(
-        processor=cpuinfo.get("model name") or _arm_processor(root, cpuinfo) or platform.machine(),
+        processor=cpuinfo.get("model name") or _arm_processor(root, cpuinfo) or machine,
         features=tuple(feature for feature in _FEATURES if feature in flags),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

@@ -1,6 +1,6 @@
 """Text in, label out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +30,16 @@ class Classifier:
 
     def __init__(self, folder: str | Path, *, threads: int = 1, provider: str = CPU) -> None:
         """Load the model and its tokenizer; see `session` for the arguments and errors."""
-        folder = Path(folder)
+        self._read(Path(folder))
+        self._session = session(folder, threads=threads, provider=provider)
+        self._inputs: Collection[str] = input_names(self._session)
+
+    def _read(self, folder: Path) -> None:
         self.config = read_config(folder)
         self._encoder = TextEncoder(folder, self.config.max_tokens)
-        self._session = session(folder, threads=threads, provider=provider)
-        self._inputs = input_names(self._session)
+
+    def _run(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        return run(self._session, feeds)
 
     def __call__(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
@@ -75,7 +80,7 @@ class Classifier:
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             feeds = pad([encodings[index] for index in batch], self._inputs, self.config.pad_id)
-            output = run(self._session, feeds)
+            output = self._run(feeds)
             if output.shape != (len(batch), logits.shape[1]):
                 raise InputError(
                     f"config.json names {logits.shape[1]} labels but {MODEL} gives "

@@ -1,6 +1,7 @@
 """A deployment as an ONNX Runtime session."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -95,14 +96,14 @@ def input_names(loaded: onnxruntime.InferenceSession) -> list[str]:
     return names
 
 
-def run(loaded: onnxruntime.InferenceSession, feeds: dict[str, np.ndarray]) -> np.ndarray:
+def run(loaded: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
     """Run once and return the first output, float32 [batch, labels].
 
     Raises:
         KapruneError: ONNX Runtime failed, out of memory for one.
     """
     try:
-        return np.asarray(loaded.run(None, feeds)[0])
+        return np.asarray(loaded.run(None, dict(feeds))[0])
     except Exception as error:
         raise KapruneError(f"onnxruntime failed while running the model: {_one_line(error)}") from error
 

@@ -1,8 +1,11 @@
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
+import onnxruntime as python_onnxruntime
 import pytest
 from device_processes import executable, what_is_left
 from ssh_server import SSHD, SshServer
@@ -39,3 +42,22 @@ def server(running_server, monkeypatch):
     monkeypatch.setenv("PATH", f"{running_server.folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     yield running_server
     assert what_is_left(running_server.device) == ([], [])
+
+
+@pytest.fixture(scope="session")
+def onnxruntime():
+    """ONNX Runtime's shared library, which the wheel carries beside that for Python."""
+    (library,) = (Path(python_onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so*")
+    return library
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 100 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs root")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)

@@ -1,9 +1,12 @@
-"""Programs for a device, and what is left of them there."""
+"""Programs for a device, what is left of them there, and what a run says meanwhile."""
 
 import time
 from pathlib import Path
 
 import psutil
+import pytest
+
+from kaprune_edge.progress import Silent
 
 
 def executable(path, script):
@@ -30,3 +33,27 @@ def processes(folder):
         except psutil.Error:
             pass
     return found
+
+
+class Watch(Silent):
+    """Notes the stages, and calls back at every round."""
+
+    def __init__(self, on_round=lambda: None):
+        self.stages, self.on_round = {}, on_round
+
+    def start(self, stage, total):
+        self.stage = stage
+        self.stages[stage] = total
+
+    def advance(self, done, **figures):
+        if self.stage.startswith("timing"):
+            self.on_round()
+
+
+def refused(error, call, **options):
+    """Call what must fail with one line; gives the line."""
+    with pytest.raises(error) as caught:
+        call(**options)
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

@@ -55,6 +55,14 @@ def test_a_phone_times_and_classifies(phone, deployment, pythons):
             np.testing.assert_array_equal(there.logits(texts), Classifier(deployment).logits(texts))
 
 
+def test_a_phone_without_python(phone, deployment, onnxruntime):
+    with open_device(f"adb://{SERIAL}", onnxruntime=onnxruntime) as device:
+        device.prepare([deployment], Silent())
+        with device.classifier(deployment) as there:
+            texts = ["a warm and funny film é", "dull"]
+            np.testing.assert_array_equal(there.logits(texts), Classifier(deployment).logits(texts))
+
+
 @pytest.mark.parametrize(
     ("serial", "python", "beginning"),
     [

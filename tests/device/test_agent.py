@@ -13,17 +13,12 @@ from kaprune_runtime import agent
 def test_silence_ends_everything(tmp_path):
     source = Path(agent.__file__).read_text().replace("LONGEST_SILENCE = 60.0", "LONGEST_SILENCE = 3.0")
     assert "= 3.0" in source
-    settings = {"folder": str(tmp_path), "python": sys.executable}
-    start = {
-        "do": "start",
-        "process": 0,
-        "arguments": ["-c", "import time; print(1, flush=True); time.sleep(99)"],
-    }
+    sleep = "import time; print(1, flush=True); time.sleep(99)"
+    requests = agent.encode("begin", str(tmp_path), sys.executable), agent.encode("start", "0", "-c", sleep)
     with subprocess.Popen(
         [sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as device:
-        for request in (settings, start):
-            device.stdin.write(json.dumps(request).encode() + b"\n")
+        device.stdin.writelines(requests)
         device.stdin.flush()
         lines = [device.stdout.readline() for _ in range(3)]
         children = psutil.Process(device.pid).children()

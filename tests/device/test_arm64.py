@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from device_processes import executable
 
 from kaprune_edge.bench import bench
 from kaprune_edge.devices import open_device
@@ -30,10 +31,11 @@ def wheel():
     "options",
     [
         {"target": "arm64"},
+        {"target": "arm64", "quantize": "int8"},
         {"target": "arm64", "embeddings": "int8"},
         {"target": "arm64", "embeddings": "int4"},
     ],
-    ids=["float32", "int8 embeddings", "int4 embeddings"],
+    ids=["float32", "int8", "int8 embeddings", "int4 embeddings"],
 )
 def test_from_text_to_label_as_on_this_machine(sparse_deployment, options):
     folder = sparse_deployment(**options)
@@ -56,6 +58,29 @@ def test_a_benchmark_on_the_device_over_ssh(server, deployment, wheel, task_spec
     assert comparison.rows[0].timing.median_ms > 0
     there = evaluate(str(deployment), task_spec, **options)
     assert there["metrics"] == evaluate(str(deployment), task_spec)["metrics"]
+
+
+# In the root there is a C library, and no Python is asked for.
+EMULATED = """[ "$1" = -c ] || exec /bin/sh "$@"
+script="$(printf %s "$2" | sed 's|uname -m|echo aarch64|; s|"$runner" "$folder"|QEMU &|')"
+exec /bin/sh -c "$script"
+"""
+
+
+def test_a_device_without_python(server, deployment, wheel, tmp_path, monkeypatch):
+    root = Path(PYTHON).parent / "root"
+    (onnxruntime,) = root.glob("usr/lib/python3/dist-packages/onnxruntime/capi/libonnxruntime.so*")
+    executable(tmp_path / "sh", EMULATED.replace("QEMU", f"qemu-aarch64-static -cpu cortex-a76 -L {root}"))
+    monkeypatch.setattr("kaprune_edge.devices.runner_agent._SHELL", str(tmp_path / "sh"))
+    with open_device("ssh://device", onnxruntime=onnxruntime, library=wheel) as device:
+        device.prepare([deployment], Silent())
+        with device.classifier(deployment) as there:
+            logits = there.logits(TEXTS)
+    np.testing.assert_allclose(logits, Classifier(deployment).logits(TEXTS), rtol=0, atol=1e-5)
+    options = {"device": "ssh://device", "device_onnxruntime": onnxruntime, "device_library": wheel}
+    comparison = bench([deployment], sequence_length=16, rounds=2, runs=2, **options)
+    assert comparison.machine.kernels == "neon"
+    assert "aarch64" in comparison.machine.system
 
 
 def test_without_a_library_for_it_the_device_is_refused(server, deployment):

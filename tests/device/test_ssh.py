@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from device_processes import processes
+from device_processes import Watch, processes, refused
 
 from kaprune_edge.bench import bench, render
 from kaprune_edge.devices import open_device
@@ -21,30 +21,6 @@ from kaprune_runtime import Classifier, InputError, KapruneError
 
 DEVICE = "ssh://device"
 QUICK = {"sequence_length": 16, "rounds": 2, "runs": 2}
-
-
-class Watch(Silent):
-    """Notes the stages, and calls back at every round."""
-
-    def __init__(self, on_round=lambda: None):
-        self.stages, self.on_round = {}, on_round
-
-    def start(self, stage, total):
-        self.stage = stage
-        self.stages[stage] = total
-
-    def advance(self, done, **figures):
-        if self.stage.startswith("timing"):
-            self.on_round()
-
-
-def refused(error, call, **options):
-    """Call what must fail with one line; gives the line."""
-    with pytest.raises(error) as caught:
-        call(**options)
-    assert type(caught.value) is error
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def connect(python, address=DEVICE, **options):
@@ -191,18 +167,6 @@ def test_no_operator_library_for_the_processor(server, deployment, pythons, tmp_
     with open_device(DEVICE, python=pythons[0], library=library) as device:
         said = refused(InputError, device.prepare, folders=[deployment], progress=Silent())
     assert said.startswith(f"{library} is not for {os.uname().machine} processors")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 100 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a file system needs root")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_a_disk_that_is_too_small_is_refused_before_copying(server, deployment, pythons, small_disk):

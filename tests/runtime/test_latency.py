@@ -4,6 +4,7 @@ import pytest
 from kaprune_runtime import InputError, session
 from kaprune_runtime.deployment import read_config
 from kaprune_runtime.latency import measure, peak_memory, sample_inputs
+from kaprune_runtime.session import input_names
 
 
 def test_every_run_is_measured(tiny):
@@ -16,7 +17,7 @@ def test_every_run_is_measured(tiny):
 def test_sample_inputs_are_whole_texts_of_ordinary_tokens(tiny):
     folder = tiny("roberta").folder
     config = read_config(folder)
-    inputs = sample_inputs(session(folder), config, 3, 40)
+    inputs = sample_inputs(input_names(session(folder)), config, 3, 40)
     assert set(inputs) == {"input_ids", "attention_mask"}
     ids = inputs["input_ids"]
     assert ids.shape == (3, 40)

@@ -1,4 +1,4 @@
-// The part of ONNX Runtime's C ABI that this library uses.
+// The part of ONNX Runtime's C ABI that the operator library and the runner use.
 //
 // ONNX Runtime's function table only grows: a function keeps its place for ever. `OrtApi` below names the places that
 // are used and skips the rest; the static assertions pin each place to its index. All of them exist since
@@ -12,9 +12,12 @@ extern "C" {
 
 struct OrtAllocator;
 struct OrtCustomOpDomain;
+struct OrtEnv;
 struct OrtKernelContext;
 struct OrtKernelInfo;
 struct OrtMemoryInfo;
+struct OrtRunOptions;
+struct OrtSession;
 struct OrtSessionOptions;
 struct OrtShapeInferContext;
 struct OrtStatus;
@@ -33,11 +36,29 @@ struct OrtApi {
   OrtStatus* (*CreateStatus)(int code, const char* message);
   void* skipped_1;
   const char* (*GetErrorMessage)(const OrtStatus* status);
-  void* skipped_3[23];
+  OrtStatus* (*CreateEnv)(int log_level, const char* name, OrtEnv** out);
+  void* skipped_4[3];
+  OrtStatus* (*CreateSession)(const OrtEnv* env, const char* path, const OrtSessionOptions* options, OrtSession** out);
+  void* skipped_8;
+  OrtStatus* (*Run)(OrtSession* session, const OrtRunOptions* options, const char* const* input_names,
+                    const OrtValue* const* inputs, size_t input_count, const char* const* output_names,
+                    size_t output_count, OrtValue** outputs);
+  OrtStatus* (*CreateSessionOptions)(OrtSessionOptions** out);
+  void* skipped_11[13];
+  OrtStatus* (*SetIntraOpNumThreads)(OrtSessionOptions* options, int threads);
+  void* skipped_25;
   OrtStatus* (*CreateCustomOpDomain)(const char* domain, OrtCustomOpDomain** out);
   OrtStatus* (*CustomOpDomain_Add)(OrtCustomOpDomain* domain, const OrtCustomOp* op);
   OrtStatus* (*AddCustomOpDomain)(OrtSessionOptions* options, OrtCustomOpDomain* domain);
-  void* skipped_29[22];
+  void* skipped_29;
+  OrtStatus* (*SessionGetInputCount)(const OrtSession* session, size_t* out);
+  void* skipped_31[5];
+  OrtStatus* (*SessionGetInputName)(const OrtSession* session, size_t index, OrtAllocator* allocator, char** out);
+  OrtStatus* (*SessionGetOutputName)(const OrtSession* session, size_t index, OrtAllocator* allocator, char** out);
+  void* skipped_38[11];
+  OrtStatus* (*CreateTensorWithDataAsOrtValue)(const OrtMemoryInfo* info, void* data, size_t bytes,
+                                               const int64_t* shape, size_t rank, int type, OrtValue** out);
+  void* skipped_50;
   OrtStatus* (*GetTensorMutableData)(OrtValue* value, void** out);
   void* skipped_52[8];
   OrtStatus* (*GetTensorElementType)(const OrtTensorTypeAndShapeInfo* info, int* out);
@@ -50,7 +71,9 @@ struct OrtApi {
   void* skipped_70[5];
   OrtStatus* (*AllocatorAlloc)(OrtAllocator* allocator, size_t bytes, void** out);
   OrtStatus* (*AllocatorFree)(OrtAllocator* allocator, void* memory);
-  void* skipped_77[8];
+  void* skipped_77;
+  OrtStatus* (*GetAllocatorWithDefaultOptions)(OrtAllocator** out);
+  void* skipped_79[6];
   OrtStatus* (*KernelInfoGetAttribute_float)(const OrtKernelInfo* info, const char* name, float* out);
   OrtStatus* (*KernelInfoGetAttribute_int64)(const OrtKernelInfo* info, const char* name, int64_t* out);
   OrtStatus* (*KernelInfoGetAttribute_string)(const OrtKernelInfo* info, const char* name, char* out, size_t* size);
@@ -61,7 +84,9 @@ struct OrtApi {
   void* skipped_92;
   void (*ReleaseStatus)(OrtStatus* status);
   void (*ReleaseMemoryInfo)(OrtMemoryInfo* info);
-  void* skipped_95[4];
+  void* skipped_95;
+  void (*ReleaseValue)(OrtValue* value);
+  void* skipped_97[2];
   void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo* info);
   void* skipped_100;
   void (*ReleaseCustomOpDomain)(OrtCustomOpDomain* domain);
@@ -127,24 +152,36 @@ constexpr int kRequired = 0;
 constexpr int kOptional = 1;
 
 // OrtAllocatorType and OrtMemType
+constexpr int kDeviceAllocator = 0;
 constexpr int kArenaAllocator = 1;
 constexpr int kDefaultMemory = 0;
 
 // ONNXTensorElementDataType
-enum class ElementType : int { kAny = 0, kFloat = 1, kInt8 = 3, kUint16 = 4, kInt32 = 6, kUint32 = 12 };
+enum class ElementType : int { kAny = 0, kFloat = 1, kInt8 = 3, kUint16 = 4, kInt32 = 6, kInt64 = 7, kUint32 = 12 };
 
 #define KAPRUNE_AT(function, index) \
   static_assert(offsetof(OrtApi, function) == (index) * sizeof(void*), #function " has moved")
 KAPRUNE_AT(GetErrorMessage, 2);
+KAPRUNE_AT(CreateEnv, 3);
+KAPRUNE_AT(CreateSession, 7);
+KAPRUNE_AT(Run, 9);
+KAPRUNE_AT(CreateSessionOptions, 10);
+KAPRUNE_AT(SetIntraOpNumThreads, 24);
 KAPRUNE_AT(CreateCustomOpDomain, 26);
+KAPRUNE_AT(SessionGetInputCount, 30);
+KAPRUNE_AT(SessionGetInputName, 36);
+KAPRUNE_AT(SessionGetOutputName, 37);
+KAPRUNE_AT(CreateTensorWithDataAsOrtValue, 49);
 KAPRUNE_AT(GetTensorMutableData, 51);
 KAPRUNE_AT(GetTensorElementType, 60);
 KAPRUNE_AT(GetTensorTypeAndShape, 65);
 KAPRUNE_AT(CreateCpuMemoryInfo, 69);
 KAPRUNE_AT(AllocatorAlloc, 75);
+KAPRUNE_AT(GetAllocatorWithDefaultOptions, 78);
 KAPRUNE_AT(KernelInfoGetAttribute_float, 85);
 KAPRUNE_AT(KernelContext_GetInput, 90);
 KAPRUNE_AT(ReleaseStatus, 93);
+KAPRUNE_AT(ReleaseValue, 96);
 KAPRUNE_AT(ReleaseTensorTypeAndShapeInfo, 99);
 KAPRUNE_AT(ReleaseCustomOpDomain, 101);
 KAPRUNE_AT(ReleaseAllocator, 132);

@@ -8,6 +8,15 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
+}  // namespace
+
+void check(const OrtApi& api, OrtStatus* status) {
+  if (status == nullptr) return;
+  const std::string message = api.GetErrorMessage(status);
+  api.ReleaseStatus(status);
+  throw Error(message);
+}
+
 Tensor view(const OrtApi& api, const OrtValue* value) {
   OrtTensorTypeAndShapeInfo* info = nullptr;
   check(api, api.GetTensorTypeAndShape(value, &info));
@@ -26,15 +35,6 @@ Tensor view(const OrtApi& api, const OrtValue* value) {
   check(api, api.GetDimensions(info, shape.data(), rank));
   check(api, api.GetTensorMutableData(const_cast<OrtValue*>(value), &data));
   return {static_cast<ElementType>(type), std::move(shape), data};
-}
-
-}  // namespace
-
-void check(const OrtApi& api, OrtStatus* status) {
-  if (status == nullptr) return;
-  const std::string message = api.GetErrorMessage(status);
-  api.ReleaseStatus(status);
-  throw Error(message);
 }
 
 size_t size_of(const std::vector<int64_t>& shape) {

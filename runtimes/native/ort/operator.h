@@ -39,6 +39,9 @@ struct Tensor {
   }
 };
 
+// Views a value; throws Error if it is no tensor.
+Tensor view(const OrtApi& api, const OrtValue* value);
+
 // What an operator may ask while a session is created.
 class KernelInfo {
  public:

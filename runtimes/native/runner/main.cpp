@@ -1,0 +1,12 @@
+// kaprune-runner FOLDER FILES: see serve_connection.
+#include <iostream>
+
+#include "runner/agent.h"
+
+int main(int count, char** arguments) {
+  if (count != 3) {
+    std::cerr << "error: `kaprune-edge bench --device` starts this program on a device" << std::endl;
+    return 2;
+  }
+  return kaprune::serve_connection(arguments[1], arguments[2]);
+}
