@@ -1,4 +1,4 @@
-"""The same library binary in several releases of onnxruntime."""
+"""The same library binary, and the same runner, in several releases of onnxruntime."""
 
 import os
 import subprocess
@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from nodes import linear_model, linear_parts, sparse_weight
 
-from kaprune_runtime import library_path
+from kaprune_edge.devices.door import Door
+from kaprune_edge.devices.runner_agent import RunnerAgent
+from kaprune_edge.devices.without_python import DeviceWithoutPython
+from kaprune_edge.progress import Silent
+from kaprune_runtime import Classifier, library_path
 
 RELEASES = ("1.20.1", "1.22.1", "1.27.0", "1.31.1")
 CACHE = Path(__file__).parents[2] / "build" / "onnxruntime"
@@ -68,3 +72,15 @@ def test_a_release_loads_and_runs_the_library(installed, release, tmp_path):
     assert done.returncode == 0, done.stderr
     expected = x.astype(np.float64) @ weight.T + tensors["bias"]
     np.testing.assert_allclose(np.load(files[2]), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_runner_runs_a_deployment_in_a_release(installed, release, sparse_deployment):
+    folder, texts = sparse_deployment(), ["a warm and funny film", "dull"]
+    (onnxruntime,) = (installed(release) / "onnxruntime" / "capi").glob(f"libonnxruntime.so.{release}")
+    with RunnerAgent(Door("here", ["sh", "-c"], None, lambda *_: None), None) as connection:
+        device = DeviceWithoutPython(connection, onnxruntime, None)
+        device.prepare([folder], Silent())
+        with device.classifier(folder) as there:
+            logits = there.logits(texts)
+    np.testing.assert_allclose(logits, Classifier(folder).logits(texts), rtol=0, atol=1e-5)
