@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
+from kaprune_runtime import TokenClassifier
+from kaprune_runtime.deployment import read_config
+from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT
+
 from . import options
 from .console import print_json, progress, say
 
 
 def predict(
     deployment: Annotated[Path, typer.Argument(help="Deployment folder.")],
-    text: Annotated[list[str], typer.Argument(help="Texts to classify.")],
+    text: Annotated[list[str], typer.Argument(help="Texts to classify or to find names in.")],
     pair: Annotated[
         list[str] | None, typer.Option(help="Second text of a pair; as many as there are texts.")
     ] = None,
@@ -23,12 +28,20 @@ def predict(
     device_library: options.DeviceLibrary = None,
     as_json: options.Json = False,
 ) -> None:
-    """Classify texts with a deployment.
+    """Classify texts, or tag their words, with a deployment.
 
     Example: kaprune-edge predict deployment "a quiet, moving film"
     """
-    from kaprune_edge.devices import open_device
+    from kaprune_edge.devices import LOCAL, open_device
 
+    kind = read_config(deployment).kind
+    if kind != TEXT:
+        if pair:
+            raise InputError(f"{deployment} is for {kind} and takes no --pair; leave it out")
+        if device != LOCAL:
+            raise InputError(f"devices take sentence classification only; {deployment} is for {kind}")
+        _tag(deployment, text, threads, as_json)
+        return
     with (
         progress() as watch,
         open_device(
@@ -43,3 +56,14 @@ def predict(
         return
     for sentence, prediction in zip(text, predictions, strict=True):
         say(f"{prediction.label}  {prediction.score:.3f}  {sentence}")
+
+
+def _tag(deployment: Path, texts: list[str], threads: int, as_json: bool) -> None:
+    found = TokenClassifier(deployment, threads=threads)(texts)
+    if as_json:
+        print_json({"predictions": [[asdict(entity) for entity in entities] for entities in found]})
+        return
+    for text, entities in zip(texts, found, strict=True):
+        say(text)
+        for entity in entities:
+            say(f"  {entity.label}  {entity.score:.3f}  {entity.start}-{entity.end}  {entity.text}")

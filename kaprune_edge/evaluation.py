@@ -1,12 +1,17 @@
 """How well a PyTorch model does its task."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
+from kaprune_edge.heads import read_logits
+from kaprune_edge.models import max_tokens
 from kaprune_edge.progress import Progress, Silent
-from kaprune_edge.tasks import Task, tokenize
+from kaprune_edge.tasks import Task, TokenLevelTask, tokenize
+from kaprune_runtime.token_model import TokenModel
 
 EVALUATION_BATCH = 64
 
@@ -21,7 +26,7 @@ def score_model(
     """Run a model on a task's evaluation rows.
 
     Args:
-        model: A classifier with the task's labels.
+        model: Has the task's head and labels.
         tokenizer: Its own.
         task: Gives rows and metrics.
         max_length: Longest row in tokens.
@@ -33,8 +38,11 @@ def score_model(
     Raises:
         KapruneError: A logit is not finite.
     """
+    watch = progress or Silent()
+    if isinstance(task, TokenLevelTask):
+        return task.measure(token_model(model, tokenizer), max_length, watch.advance)
     rows = tokenize(task.evaluation, task, tokenizer, max_length)
-    logits = predict_logits(model, rows, tokenizer, progress or Silent())
+    logits = predict_logits(model, rows, tokenizer, watch)
     return task.score(logits, np.asarray(rows["labels"]))
 
 
@@ -66,3 +74,29 @@ def predict_logits(
             progress.advance(start + len(chosen))
     model.train(was_training)
     return logits
+
+
+def token_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> TokenModel:
+    """Let a PyTorch model with an output for every token do what a deployment of it does.
+
+    Args:
+        model: Of token classification or question answering; left in the mode that it was in.
+        tokenizer: Its own.
+    """
+
+    def forward(feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        was_training = model.training
+        model.eval()
+        with torch.inference_mode():
+            output = model(**{name: torch.from_numpy(ids).to(model.device) for name, ids in feeds.items()})
+        model.train(was_training)
+        return read_logits(output).float().cpu().numpy()
+
+    return TokenModel(
+        tokenizer=tokenizer.backend_tokenizer,
+        forward=forward,
+        inputs=tokenizer.model_input_names,
+        pad_id=model.config.pad_token_id,
+        labels=tuple((model.config.id2label or {}).values()),
+        max_tokens=max_tokens(model.config),
+    )

@@ -1,5 +1,6 @@
 """Loading of checkpoints, with errors that say what to do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,6 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
@@ -19,10 +19,13 @@ from transformers import (
 from transformers.utils import logging
 
 from kaprune_edge.encoder import LAYOUTS, check_supported
+from kaprune_edge.heads import HEADS
 from kaprune_edge.recipe import SHORTEST_TEXT
 from kaprune_edge.tasks import Task
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT, TOKENS, kind_of
 
+_UNNAMED = "LABEL_0"
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 logging.set_verbosity_error()
@@ -98,7 +101,7 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
 def load_classifier(
     source: str, task: Task, *, fine_tuned: bool, dropout: float | None = None
 ) -> PreTrainedModel:
-    """Load a checkpoint as a classifier (or regressor) for a task, in float32.
+    """Load a checkpoint with the head that a task needs, in float32.
 
     Args:
         source: Checkpoint folder or hub id.
@@ -112,23 +115,43 @@ def load_classifier(
     """
     config = load_config(source)
     if fine_tuned:
-        if config.num_labels != task.num_labels:
-            raise InputError(
-                f"{source} predicts {config.num_labels} labels but {task.name} has {task.num_labels}; "
-                "name a model fine-tuned on this task"
-            )
+        check_made_for(task, source, kind_of(config.architectures), list((config.id2label or {}).values()))
     else:
         config.num_labels = task.num_labels
         if task.label_names:
             config.id2label = dict(enumerate(task.label_names))
             config.label2id = {name: index for index, name in enumerate(task.label_names)}
-        config.problem_type = "regression" if task.is_regression else "single_label_classification"
+        if task.kind == TEXT:
+            config.problem_type = "regression" if task.is_regression else "single_label_classification"
     if dropout is not None:
         set_dropout(config, dropout)
-    model, drawn = _load(AutoModelForSequenceClassification, source, config)
+    model, drawn = _load(HEADS[task.kind], source, config)
     if fine_tuned and drawn:
         raise InputError(f"{source} has no weights that fit {min(drawn)}; name a fine-tuned classifier")
     return model
+
+
+def check_made_for(task: Task, source: object, kind: str, labels: Sequence[str]) -> None:
+    """Raise InputError unless a model is of a task's kind and has its labels.
+
+    Args:
+        task: The task.
+        source: What to call the model.
+        kind: What it is for; see `kaprune_runtime.kinds`.
+        labels: Names of its outputs.
+    """
+    if kind != task.kind:
+        raise InputError(f"{source} is for {kind} but {task.name} for {task.kind}; name a model made for it")
+    if len(labels) != task.num_labels:
+        raise InputError(
+            f"{source} predicts {len(labels)} labels but {task.name} has {task.num_labels}; "
+            "name a model fine-tuned on this task"
+        )
+    if task.kind == TOKENS and tuple(labels) != task.label_names and labels[0] != _UNNAMED:
+        raise InputError(
+            f"{source} has the tags {', '.join(labels)} but {task.name} has {', '.join(task.label_names)}; "
+            "name a model fine-tuned on this task"
+        )
 
 
 def load_masked_model(source: str) -> tuple[PreTrainedModel, bool]:

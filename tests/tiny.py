@@ -68,10 +68,10 @@ def _vocabulary(special, pieces):
     return {token: index for index, token in enumerate([*special.values(), *pieces])}
 
 
-def make_model(model_type, *, label_names=None, **settings):
+def make_model(model_type, *, label_names=None, head=AutoModelForSequenceClassification, **settings):
     torch.manual_seed(7)
     if label_names is not None:
         settings["id2label"] = dict(enumerate(label_names))
     config_class, shape = CONFIGS[model_type]
     config = config_class(**shape, **settings, initializer_range=0.3)
-    return AutoModelForSequenceClassification.from_config(config).eval()
+    return head.from_config(config).eval()

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from kaprune_edge.devices import Device, LocalDevice
+from kaprune_edge.models import check_made_for
 from kaprune_edge.progress import Progress
-from kaprune_edge.tasks import Task
-from kaprune_runtime.deployment import ModelConfig
+from kaprune_edge.tasks import Task, TokenLevelTask
+from kaprune_runtime.deployment import ModelConfig, read_config
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.providers import CPU
+from kaprune_runtime.token_model import open_token_model
 
 
 def score_deployment(
@@ -41,9 +43,16 @@ def score_deployment(
         KapruneError: ONNX Runtime failed.
     """
     place = device or LocalDevice()
+    check_labels(folder, read_config(folder), task)
+    if isinstance(task, TokenLevelTask):
+        if not isinstance(place, LocalDevice):
+            raise InputError(
+                f"devices take sentence classification only; evaluate {task.name} on this machine"
+            )
+        model = open_token_model(folder, task.kind, threads=threads, provider=provider)
+        return task.measure(model, min(max_length, model.max_tokens), progress.advance)
     rows = task.evaluation
     with place.classifier(folder, threads=threads, provider=provider) as classifier:
-        check_labels(folder, classifier.config, task)
         logits = classifier.logits(
             *(list(rows[column]) for column in task.text_columns),
             max_length=min(max_length, classifier.config.max_tokens),
@@ -53,9 +62,5 @@ def score_deployment(
 
 
 def check_labels(folder: Path, config: ModelConfig, task: Task) -> None:
-    """Raise InputError unless the model has as many outputs as the task needs."""
-    if len(config.labels) != task.num_labels:
-        raise InputError(
-            f"{folder} predicts {len(config.labels)} labels but {task.name} has {task.num_labels}; "
-            "name the task that it was made for"
-        )
+    """Raise InputError unless a deployment is of the task's kind and has its labels."""
+    check_made_for(task, folder, config.kind, config.labels)

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 import onnx_ir as ir
 from filelock import FileLock
-from transformers import AutoModelForSequenceClassification, BertConfig, PretrainedConfig
+from transformers import BertConfig, PretrainedConfig
 
 from kaprune_edge import export
 from kaprune_edge.artifacts import new_folder
@@ -17,6 +17,7 @@ from kaprune_edge.assets import cache_folder
 from kaprune_edge.bench.comparison import Entrant
 from kaprune_edge.export.passes import optimization
 from kaprune_edge.export.quantize import dynamic_int8
+from kaprune_edge.heads import head_class
 from kaprune_edge.models import load_config
 from kaprune_runtime.deployment import CONFIG, MANIFEST, MODEL
 from kaprune_runtime.errors import InputError, KapruneError
@@ -105,7 +106,7 @@ def _make(config: PretrainedConfig, folder: Path, quantized: bool) -> None:
     if quantized:
         _quantize(_cached(config, quantized=False), folder)
         return
-    model = export.to_onnx(AutoModelForSequenceClassification.from_config(config))
+    model = export.to_onnx(head_class(config).from_config(config))
     optimization()(model)
     ir.save(model, folder / MODEL)
     config.save_pretrained(folder)

@@ -1,9 +1,15 @@
 """Batches of rows of similar length, so that little is padded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from datasets import Dataset, List
 from torch.utils.data import Sampler
+from transformers import (
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    PreTrainedTokenizerBase,
+)
 
 
 class LengthBuckets(Sampler[int]):
@@ -33,3 +39,10 @@ class LengthBuckets(Sampler[int]):
         whole = len(order) - len(order) % self._batch_size
         batches = order[:whole].reshape(-1, self._batch_size)
         return iter([*random.permutation(batches).flatten().tolist(), *order[whole:].tolist()])
+
+
+def padding(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Callable:
+    """Choose what makes batches of rows: where every token has a label, labels are padded too."""
+    if isinstance(rows.features.get("labels"), List):
+        return DataCollatorForTokenClassification(tokenizer)
+    return DataCollatorWithPadding(tokenizer)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from kaprune_edge.encoder import encoder_matrices, num_heads
+from kaprune_edge.heads import head_class
 from kaprune_edge.models import set_dropout
 from kaprune_runtime.errors import InputError
 
@@ -112,7 +113,7 @@ def make_student(
     config = _resized(teacher.config, shape)
     if dropout is not None:
         set_dropout(config, dropout)
-    student: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    student: PreTrainedModel = head_class(teacher.config).from_config(config)
     projection = _principal_directions(_word_embeddings(teacher), shape.width)
     layer_of = dict(enumerate(uniform_layer_map(shape.layers, teacher.config.num_hidden_layers), 1))
     taught = teacher.state_dict()

@@ -17,6 +17,7 @@ from transformers import (
 from kaprune_edge.distillation.losses import distillation_losses
 from kaprune_edge.distillation.trace import Tracer
 from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
+from kaprune_edge.heads import TARGETS
 from kaprune_edge.pruning.criteria import Criterion
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.pruning.schedule import Schedule
@@ -100,7 +101,7 @@ def distillation_loss(
     term_weights: Mapping[str, float] = weights.model_dump()
 
     def loss(_: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-        inputs = {name: values for name, values in batch.items() if name != "labels"}
+        inputs = {name: values for name, values in batch.items() if name not in TARGETS}
         with torch.no_grad():
             taught = trace_teacher(inputs)
         terms = distillation_losses(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from kaprune_edge.encoder import encoder_layers, num_heads
+from kaprune_edge.heads import read_choices
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Trace:
     """The outputs of one forward pass."""
 
     logits: Tensor
-    """[batch, labels]."""
+    """What the model chooses between, [choices, classes]; of a sentence classifier [batch, labels]."""
     hidden_states: tuple[Tensor, ...]
     """The embedding output and every layer's output, [batch, length, width] each."""
     attention_scores: tuple[Tensor, ...]
@@ -45,7 +46,7 @@ class Tracer:
         output: Any = self._model(**inputs, output_hidden_states=True)
         scores = tuple(self._scores(self._seen[layer.query], self._seen[layer.key]) for layer in self._layers)
         self._seen.clear()
-        return Trace(output.logits, output.hidden_states, scores)
+        return Trace(read_choices(output, inputs["attention_mask"]), output.hidden_states, scores)
 
     def _remember(self, module: nn.Module, _: object, output: Tensor) -> None:
         self._seen[module] = output

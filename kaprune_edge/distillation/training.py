@@ -9,7 +9,6 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import (
-    DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -21,7 +20,7 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from kaprune_edge.distillation.batches import LengthBuckets
+from kaprune_edge.distillation.batches import LengthBuckets, padding
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import Training
 
@@ -96,7 +95,7 @@ def train(
         model=model,
         args=arguments,
         train_dataset=lessons.rows,
-        data_collator=DataCollatorWithPadding(lessons.tokenizer),
+        data_collator=padding(lessons.rows, lessons.tokenizer),
         callbacks=[*callbacks, _CheckpointSeal()],
     )
     trainer.remove_callback(PrinterCallback)

@@ -23,6 +23,7 @@ from kaprune_edge.export.trim import check_corpus, trim_vocabulary
 from kaprune_edge.progress import Progress, Silent
 from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, TOKENIZER, read_json
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import kind_of
 
 __all__ = ["Deployment", "export_model", "write_model"]
 
@@ -148,6 +149,7 @@ def _write_card(
     folder: Path,
 ) -> None:
     card = model_card.render(
+        kind_of(source.config.architectures),
         title=deployment.folder.name,
         source=source.name,
         machine=target.machine,

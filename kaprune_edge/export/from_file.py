@@ -20,27 +20,34 @@ from kaprune_edge.export.passes.fuse_layer_norm import FuseLayerNorm
 from kaprune_edge.export.passes.simplify_reshape import SimplifyReshape
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT, TOKENS
 
 __all__ = ["LARGEST_FILE", "load_onnx"]
 
 LARGEST_FILE = 2**31 - 1
 """Bytes that one ONNX file can hold without external data."""
 
+_OUTPUTS = {
+    TEXT: (2, "[batch, labels]", "sequence classifier"),
+    TOKENS: (3, "[batch, length, labels]", "token classifier"),
+}
+"""Kind -> rank and form of the output, and what has it."""
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _NOT_FLOAT32 = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
 
 
-def load_onnx(path: Path) -> ir.Model:
-    """Read a sequence classifier, convert its opset and fold its constants.
+def load_onnx(path: Path, kind: str = TEXT) -> ir.Model:
+    """Read a classifier of texts or tokens, convert its opset and fold its constants.
 
     Args:
         path: The file; external data lies beside it.
+        kind: What the model is for, as its config.json says.
 
     Raises:
-        InputError: It is missing, damaged, quantized, not float32, of fixed size, or no text classifier.
+        InputError: It is missing, damaged, quantized, not float32, of fixed size, or not of that kind.
     """
     model = _read(path)
-    _check(model, path)
+    _check(model, path, kind)
     try:
         with quiet("onnxscript"):
             version_converter.convert_version(model, OPSET, fallback=True)
@@ -84,7 +91,7 @@ def _with_shapes(model: ir.Model) -> ir.Model:
     return ir.serde.deserialize_model(inferred)
 
 
-def _check(model: ir.Model, path: Path) -> None:
+def _check(model: ir.Model, path: Path, kind: str) -> None:
     """Refuse what the passes or the runtime cannot take."""
     graph, operators = model.graph, {(node.domain, node.op_type) for node in model.graph.all_nodes()}
     if any(domain == DOMAIN for domain, _ in operators):
@@ -106,8 +113,10 @@ def _check(model: ir.Model, path: Path) -> None:
         raise _refused(path, "has inputs that are not int64; export it with int64 inputs")
     if any(isinstance(size, int) for value in graph.inputs for size in value.shape or ()):
         raise _refused(path, "has a fixed batch or length; export it with dynamic axes")
-    if len(graph.outputs) != 1 or (graph.outputs[0].shape is not None and graph.outputs[0].shape.rank() != 2):
-        raise _refused(path, "does not have one output of [batch, labels]; export a sequence classifier")
+    ranks = [value.shape.rank() for value in graph.outputs if value.shape is not None]
+    rank, form, made = _OUTPUTS[kind]
+    if len(graph.outputs) != 1 or any(found != rank for found in ranks):
+        raise _refused(path, f"does not have one output of {form}; export a {made}")
 
 
 def _is_quantized(op_type: str) -> bool:

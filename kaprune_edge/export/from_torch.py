@@ -21,7 +21,7 @@ __all__ = ["input_names", "to_onnx"]
 
 
 def to_onnx(model: PreTrainedModel) -> ir.Model:
-    """Export a sequence classifier, right for every length up to its position embeddings and every padding.
+    """Export an encoder and its head, right for every length up to its position embeddings and every padding.
 
     Initializers are named after the parameters; one that the graph holds transposed ends in ".T".
 
@@ -30,7 +30,7 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
 
     Returns:
         Dense ONNX. Inputs int64 [batch_size, sequence_length], named as `input_names` says; output
-        `logits`, float32 [batch_size, labels].
+        `logits`, float32 [batch_size, labels], of token classification [batch_size, sequence_length, labels].
 
     Raises:
         InputError: The architecture or the weights' type is not supported.

@@ -2,18 +2,20 @@
 
 import jinja2
 
+from kaprune_runtime.kinds import QUESTIONS, TEXT, TOKENS
+
 __all__ = ["render"]
 
 _TEMPLATE = """\
 ---
 library_name: onnx
-pipeline_tag: text-classification
+pipeline_tag: {{ kind }}
 tags: [onnx, onnxruntime, pruned, sparse, kaprune-edge]
 ---
 # {{ title }}
 
-A sequence classifier in one portable sparse ONNX file ({{ "%.1f" | format(file_bytes / 1e6) }} MB), exported
-by kaprune-edge from `{{ source }}` for {{ machine }}.
+A model for {{ kind | replace("-", " ") }} in one portable sparse ONNX file
+({{ "%.1f" | format(file_bytes / 1e6) }} MB), exported by kaprune-edge from `{{ source }}` for {{ machine }}.
 
 | | |
 | --- | --- |
@@ -42,23 +44,42 @@ text = Tokenizer.from_file("tokenizer.json").encode("A fine film.")
 session = onnxruntime.InferenceSession("model.onnx")
 given = {"input_ids": text.ids, "attention_mask": text.attention_mask, "token_type_ids": text.type_ids}
 feeds = {node.name: np.array([given[node.name]], np.int64) for node in session.get_inputs()}
-(logits,) = session.run(None, feeds)
+{{ outputs }} = session.run(None, feeds)
 ```
 
-With Optimum: `ORTModelForSequenceClassification.from_pretrained(folder)`. With kaprune-edge-runtime:
-`kaprune_runtime.Classifier(folder)(["A fine film."])`.
+With Optimum: `{{ optimum }}.from_pretrained(folder)`. With kaprune-edge-runtime:
+`kaprune_runtime.{{ use }}`.
 
 `kaprune.json` records the sparsity and block shape of every layer, where the bytes go, and the sha256
 of every file.
 """
 
+_USES = {
+    TEXT: {
+        "outputs": "(logits,)",
+        "optimum": "ORTModelForSequenceClassification",
+        "use": 'Classifier(folder)(["A fine film."])',
+    },
+    TOKENS: {
+        "outputs": "(logits,)",
+        "optimum": "ORTModelForTokenClassification",
+        "use": 'TokenClassifier(folder)(["Ada Lovelace lived in London."])',
+    },
+    QUESTIONS: {
+        "outputs": "start_logits, end_logits",
+        "optimum": "ORTModelForQuestionAnswering",
+        "use": 'QuestionAnswerer(folder)(["Who wrote it?"], ["Ada Lovelace wrote it."])',
+    },
+}
 
-def render(**facts: object) -> str:
+
+def render(kind: str, **facts: object) -> str:
     """Write the card.
 
     Args:
+        kind: What the model is for; see `kaprune_runtime.kinds`.
         facts: title, source, machine, file_bytes, labels, packed, sparsity, parity, rounded, rounding,
             metrics.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(_TEMPLATE).render(**facts)
+    return environment.from_string(_TEMPLATE).render(kind=kind, **_USES[kind], **facts)

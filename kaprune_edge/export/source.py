@@ -10,7 +10,6 @@ import onnx_ir as ir
 import torch
 from safetensors import SafetensorError
 from transformers import (
-    AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -19,9 +18,11 @@ from transformers import (
 from kaprune_edge.export.from_file import load_onnx
 from kaprune_edge.export.from_torch import to_onnx
 from kaprune_edge.export.parity import Reference
+from kaprune_edge.heads import head_class, read_logits
 from kaprune_edge.models import load_config, load_tokenizer
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT, kind_of
 from kaprune_runtime.session import run, session
 
 __all__ = ["Source", "open_source"]
@@ -74,7 +75,7 @@ def _from_checkpoint(source: str) -> Source:
 
 def _load_model(source: str, config: PretrainedConfig) -> PreTrainedModel:
     try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = head_class(config).from_pretrained(
             source, config=config, dtype=torch.float32, output_loading_info=True
         )
     except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
@@ -83,29 +84,30 @@ def _load_model(source: str, config: PretrainedConfig) -> PreTrainedModel:
         ) from error
     if missing := sorted(report["missing_keys"]):
         raise InputError(
-            f"{source} lacks {missing[0]}; give a checkpoint fine-tuned as a sequence classifier"
+            f"{source} lacks {missing[0]}; give a checkpoint fine-tuned for {kind_of(config.architectures)}"
         )
     return model.eval()
 
 
 def _run_torch(model: PreTrainedModel, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
     with torch.inference_mode():
-        logits = model(**{name: torch.from_numpy(array) for name, array in feeds.items()}).logits
-    return logits.numpy()
+        output = model(**{name: torch.from_numpy(array) for name, array in feeds.items()})
+    return read_logits(output).numpy()
 
 
 def _from_file(path: Path) -> Source:
-    model = load_onnx(path)
     home = next(
         (folder for folder in path.absolute().parents[:2] if (folder / "config.json").is_file()), None
     )
-    if home is None:
+    config = load_config(str(home)) if home else None
+    model = load_onnx(path, kind_of(config.architectures) if config else TEXT)
+    if home is None or config is None:
         raise InputError(f"no config.json beside {path}; put the model's config.json and tokenizer there")
     dense = session(path)
     return Source(
         name=path.name,
         model=model,
-        config=load_config(str(home)),
+        config=config,
         tokenizer=load_tokenizer(str(home)),
         reference=lambda feeds: run(dense, dict(feeds)),
         metrics={},

@@ -2,6 +2,7 @@
 
 from kaprune_edge.tasks.registry import load_task
 from kaprune_edge.tasks.task import Task
+from kaprune_edge.tasks.token_level import TokenLevelTask
 from kaprune_edge.tasks.tokenization import tokenize
 
-__all__ = ["Task", "load_task", "tokenize"]
+__all__ = ["Task", "TokenLevelTask", "load_task", "tokenize"]

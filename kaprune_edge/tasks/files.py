@@ -1,6 +1,9 @@
 """Reading text files that users hand in."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kaprune_runtime.errors import InputError
 
@@ -25,3 +28,23 @@ def read_text(path: Path) -> str:
     if not text.strip():
         raise InputError(f"{path} is empty; give a file with labelled rows")
     return text
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read a JSON object a line, with the line's number from 1; empty lines are skipped.
+
+    Raises:
+        InputError: See `read_text`; or a line is no JSON object.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, parse_constant=lambda _: None)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"line {number} of {path} is not JSON ({error.msg}); give an object a line"
+            ) from error
+        if not isinstance(row, dict):
+            raise InputError(f"line {number} of {path} is no JSON object; give an object a line")
+        yield number, row

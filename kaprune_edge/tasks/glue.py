@@ -6,15 +6,10 @@ The test sets have no public labels, so the development sets are for evaluation.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import datasets
-import httpx2
-from datasets import Dataset, DatasetDict
-from datasets.exceptions import DatasetsError
-from datasets.packaged_modules.cache.cache import Cache
-from huggingface_hub import HfApi
+from datasets import Dataset
 
+from kaprune_edge.tasks.hub import fetch
 from kaprune_edge.tasks.task import Task, rows
-from kaprune_runtime.errors import InputError
 
 HUB_ID = "nyu-mll/glue"
 
@@ -61,31 +56,12 @@ def load_glue_from_hub(name: str) -> Task:
         InputError: The hub cannot be reached and its cache does not hold the task.
     """
     glue = GLUE[name]
-    try:
-        splits = _fetch(glue.config)
-    except (OSError, ValueError, httpx2.HTTPError, DatasetsError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"cannot load glue/{name} from the hub ({reason}); check the network, "
-            f"or give the folder of a GLUE download: glue/{name}:DIR"
-        ) from error
+    splits = fetch(
+        HUB_ID, f"glue/{name}", config=glue.config, instead=f"the folder of a GLUE download: glue/{name}:DIR"
+    )
     return glue.task(
         f"glue/{name}", _plain(splits["train"], glue), _plain(splits[glue.evaluation_split], glue)
     )
-
-
-def _fetch(config: str) -> DatasetDict:
-    """Ask the hub once, or else its cache; `load_dataset` alone would try for half a minute before that."""
-    try:
-        HfApi().dataset_info(HUB_ID, timeout=5)
-    except (OSError, httpx2.HTTPError) as unreachable:
-        try:
-            return Cache(
-                repo_id=HUB_ID, dataset_name="glue", config_name=config, version="auto", hash="auto"
-            ).as_dataset()
-        except ValueError:
-            raise unreachable from None
-    return datasets.load_dataset(HUB_ID, config)
 
 
 def _plain(split: Dataset, glue: GlueTask) -> Dataset:

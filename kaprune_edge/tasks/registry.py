@@ -10,11 +10,15 @@ from kaprune_edge.tasks.demo import load_movie_reviews
 from kaprune_edge.tasks.glue import GLUE, load_glue_from_hub
 from kaprune_edge.tasks.glue_files import load_glue_from_folder
 from kaprune_edge.tasks.tables import load_tables
+from kaprune_edge.tasks.tagged_files import load_conll2003, load_tagged
 from kaprune_edge.tasks.task import Task
 from kaprune_runtime.errors import InputError
 
 _SUBSET_SEED = 20210418
-_FORMS = "glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL or demo/movie-reviews"
+_FORMS = (
+    "glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL, conll2003, tags:TRAIN,EVAL "
+    "or demo/movie-reviews"
+)
 
 
 def load_task(spec: str, *, train_rows: int | None = None) -> Task:
@@ -22,7 +26,8 @@ def load_task(spec: str, *, train_rows: int | None = None) -> Task:
 
     Args:
         spec: `glue/NAME` (from the hub), `glue/NAME:DIR` (a folder in the layout of the GLUE download),
-            `csv:TRAIN,EVAL`, `jsonl:TRAIN,EVAL` or `demo/movie-reviews`.
+            `csv:TRAIN,EVAL`, `jsonl:TRAIN,EVAL`, `conll2003` (from the hub), `tags:TRAIN,EVAL` (words with
+            tags) or `demo/movie-reviews`.
         train_rows: Keep only so many training rows, the same random ones each time; the task's name says so.
 
     Raises:
@@ -32,7 +37,7 @@ def load_task(spec: str, *, train_rows: int | None = None) -> Task:
     task = _load(spec)
     if train_rows is not None:
         task = _limit(task, train_rows)
-    _check(task)
+    task.check_rows()
     return task
 
 
@@ -44,13 +49,23 @@ def _load(spec: str) -> Task:
         if name not in GLUE:
             raise InputError(f"GLUE has no task '{name}'; its tasks are {', '.join(GLUE)}")
         return load_glue_from_folder(name, Path(folder).expanduser()) if colon else load_glue_from_hub(name)
+    if spec == "conll2003":
+        return load_conll2003()
     kind, _, paths = spec.partition(":")
     if kind in {"csv", "jsonl"}:
-        files = paths.split(",")
-        if len(files) != 2 or not all(files):
-            raise InputError(f"'{spec}' must name two files, {kind}:TRAIN,EVAL, whose paths hold no comma")
-        return load_tables(kind, *(Path(file).expanduser() for file in files))
+        return load_tables(kind, *_two_files(spec, paths))
+    if kind == "tags":
+        return load_tagged(*_two_files(spec, paths))
     raise InputError(f"unknown task '{spec}'; use {_FORMS}")
+
+
+def _two_files(spec: str, paths: str) -> tuple[Path, Path]:
+    files = paths.split(",")
+    if len(files) != 2 or not all(files):
+        kind = spec.partition(":")[0]
+        raise InputError(f"'{spec}' must name two files, {kind}:TRAIN,EVAL, whose paths hold no comma")
+    train, evaluation = (Path(file).expanduser() for file in files)
+    return train, evaluation
 
 
 def _limit(task: Task, train_rows: int) -> Task:
@@ -62,14 +77,3 @@ def _limit(task: Task, train_rows: int) -> Task:
     kept = np.random.default_rng(_SUBSET_SEED).permutation(available)[:train_rows]
     train = Dataset.from_dict(task.train[np.sort(kept)], features=task.train.features)
     return replace(task, name=f"{task.name} ({train_rows} of {available} training rows)", train=train)
-
-
-def _check(task: Task) -> None:
-    """Refuse rows from which nothing can be learned or judged."""
-    for part, split in (("training", task.train), ("evaluation", task.evaluation)):
-        if not len(split):
-            raise InputError(f"{task.name} has no {part} rows; give a file with labelled rows")
-    if len(set(task.train["label"])) < 2:
-        raise InputError(
-            f"the training rows of {task.name} all have the same label; give rows of every class"
-        )

@@ -2,14 +2,13 @@
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaprune_edge.tasks.files import read_text
+from kaprune_edge.tasks.files import read_json_lines, read_text
 from kaprune_edge.tasks.task import Task, class_ids, rows
 from kaprune_runtime.errors import InputError
 
@@ -111,17 +110,7 @@ def _read_csv(path: Path) -> Iterator[tuple[int, _Row]]:
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, _Row]]:
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, parse_constant=lambda _: None)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"line {number} of {path} is not JSON ({error.msg}); give an object a line"
-            ) from error
-        if not isinstance(row, dict):
-            raise InputError(f"line {number} of {path} is no JSON object; give an object a line")
+    for number, row in read_json_lines(path):
         scalars = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
         yield number, {key: value if isinstance(value, str) else str(value) for key, value in scalars.items()}
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from datasets import Dataset, Features, Value
 
 from kaprune_edge.tasks.metrics import METRICS
 from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.kinds import TEXT
 
 
 @dataclass(frozen=True)
 class Task:
-    """Labelled text of one kind.
+    """Labelled texts or pairs of texts; tasks of other kinds derive from this.
 
     Attributes:
+        kind: What a model for the task is for; see `kaprune_runtime.kinds`.
         name: What to call the task in tables and reports.
         text_columns: One column, or the two columns of a sentence pair.
         label_names: Name of each class, by class id; empty for regression.
@@ -22,6 +25,8 @@ class Task:
         evaluation: The rows to be judged on, same columns.
         metrics: What `score` reports, the headline metric first.
     """
+
+    kind: ClassVar[str] = TEXT
 
     name: str
     text_columns: tuple[str, ...]
@@ -53,13 +58,31 @@ class Task:
         Raises:
             KapruneError: A logit is not finite.
         """
+        self.check_finite(logits)
+        predictions = logits[:, 0] if self.is_regression else logits.argmax(axis=1)
+        return {metric: float(METRICS[metric](predictions, labels)) for metric in self.metrics}
+
+    def check_finite(self, logits: np.ndarray) -> None:
+        """Raise KapruneError unless all outputs of a model are numbers."""
         if not np.isfinite(logits).all():
             raise KapruneError(
                 f"the model's outputs on {self.name} are not finite: its training diverged; "
                 "lower the learning rate"
             )
-        predictions = logits[:, 0] if self.is_regression else logits.argmax(axis=1)
-        return {metric: float(METRICS[metric](predictions, labels)) for metric in self.metrics}
+
+    def check_rows(self) -> None:
+        """Raise InputError if nothing can be learned or judged from the rows."""
+        for part, split in (("training", self.train), ("evaluation", self.evaluation)):
+            if not len(split):
+                raise InputError(f"{self.name} has no {part} rows; give a file with labelled rows")
+        if self.has_one_label():
+            raise InputError(
+                f"the training rows of {self.name} all have the same label; give rows of every class"
+            )
+
+    def has_one_label(self) -> bool:
+        """Whether all training rows have the same label."""
+        return len(set(self.train["label"])) < 2
 
 
 def rows(texts: Mapping[str, Sequence[str]], labels: Sequence[int] | Sequence[float]) -> Dataset:

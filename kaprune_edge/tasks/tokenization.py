@@ -4,6 +4,7 @@ from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from kaprune_edge.tasks.task import Task
+from kaprune_edge.tasks.token_level import TokenLevelTask
 
 _CHUNK = 10_000
 
@@ -21,8 +22,11 @@ def tokenize(
 
     Returns:
         A table of `input_ids`, `attention_mask`, `token_type_ids` where the tokenizer makes them, `labels`,
-        and `length`, the row's number of tokens.
+        and `length`, the row's number of tokens. Tasks whose answers lie inside the text have their own
+        targets in place of `labels`, and cut long texts into several rows.
     """
+    if isinstance(task, TokenLevelTask):
+        return task.encode(split, tokenizer, max_length)
     chunks = []
     for start in range(0, len(split), _CHUNK):
         chunk = split[start : start + _CHUNK]

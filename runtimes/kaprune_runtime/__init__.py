@@ -4,12 +4,15 @@ from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.operators import instruction_set, library_path
 from kaprune_runtime.pipeline import Classifier, Prediction
 from kaprune_runtime.session import session
+from kaprune_runtime.tagging import Entity, TokenClassifier
 
 __all__ = [
     "Classifier",
+    "Entity",
     "InputError",
     "KapruneError",
     "Prediction",
+    "TokenClassifier",
     "instruction_set",
     "library_path",
     "session",

@@ -10,10 +10,13 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
+from kaprune_runtime.deployment import read_config
 from kaprune_runtime.errors import InputError, KapruneError
+from kaprune_runtime.kinds import TOKENS
 from kaprune_runtime.latency import LoadedModel, measure
 from kaprune_runtime.pipeline import Classifier
 from kaprune_runtime.providers import CPU
+from kaprune_runtime.tagging import TokenClassifier
 from kaprune_runtime.worker import serve_texts, serve_timing
 
 
@@ -81,12 +84,26 @@ def _add_session_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(parsed: argparse.Namespace) -> None:
+    if read_config(parsed.folder).kind == TOKENS:
+        _tag(parsed)
+        return
     classifier = Classifier(parsed.folder, threads=parsed.threads, provider=parsed.provider)
     for text, prediction in zip(parsed.text, classifier(parsed.text, parsed.pair), strict=True):
         if parsed.json:
             print(json.dumps({"text": text, **asdict(prediction)}, ensure_ascii=False))
         else:
             print(f"{prediction.label}\t{prediction.score:.4f}\t{text}")
+
+
+def _tag(parsed: argparse.Namespace) -> None:
+    tagger = TokenClassifier(parsed.folder, threads=parsed.threads, provider=parsed.provider)
+    for text, entities in zip(parsed.text, tagger(parsed.text), strict=True):
+        if parsed.json:
+            found = [asdict(entity) for entity in entities]
+            print(json.dumps({"text": text, "entities": found}, ensure_ascii=False))
+        else:
+            for entity in entities:
+                print(f"{entity.label}\t{entity.score:.4f}\t{entity.start}\t{entity.end}\t{entity.text}")
 
 
 def _latency(parsed: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT, kind_of
 
 MODEL = "model.onnx"
 CONFIG = "config.json"
@@ -30,6 +31,8 @@ class ModelConfig:
     pad_id: int
     max_tokens: int
     """Longest sequence that the position embeddings cover, special tokens included."""
+    kind: str = TEXT
+    """What the model is for; see `kinds`."""
 
 
 def verify(folder: Path, *names: str) -> None:
@@ -65,11 +68,16 @@ def verify(folder: Path, *names: str) -> None:
             )
 
 
-def read_config(folder: Path) -> ModelConfig:
+def read_config(folder: Path, kind: str | None = None) -> ModelConfig:
     """Read config.json.
 
+    Args:
+        folder: The deployment.
+        kind: What the model must be for; None takes any.
+
     Raises:
-        InputError: The file is missing, changed, not JSON, or lacks an entry.
+        InputError: The file is missing, changed, not JSON or lacks an entry, or the model is of another
+            kind.
     """
     verify(folder, CONFIG)
     config = read_json(folder / CONFIG)
@@ -78,18 +86,22 @@ def read_config(folder: Path) -> ModelConfig:
         labels = tuple(str(names[str(index)]) for index in range(len(names)))
         pad_id = config.get("pad_token_id", 0)
         skipped = pad_id + 1 if config.get("model_type") in _POSITIONS_AFTER_PADDING else 0
-        return ModelConfig(
+        made = ModelConfig(
             labels=labels,
             problem_type=config.get("problem_type")
             or ("regression" if len(labels) == 1 else "single_label_classification"),
             vocabulary_size=int(config["vocab_size"]),
             pad_id=pad_id,
             max_tokens=int(config["max_position_embeddings"]) - skipped,
+            kind=kind_of(config.get("architectures")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{folder / CONFIG} lacks or garbles an entry ({error}); export the model again"
         ) from error
+    if kind not in (None, made.kind):
+        raise InputError(f"{folder} is for {made.kind}, not {kind}; give a deployment for that")
+    return made
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

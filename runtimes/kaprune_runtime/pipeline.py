@@ -8,6 +8,7 @@ import numpy as np
 
 from kaprune_runtime.deployment import MODEL, ModelConfig, read_config
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT
 from kaprune_runtime.providers import CPU
 from kaprune_runtime.session import input_names, run, session
 from kaprune_runtime.tokenization import TextEncoder, pad
@@ -35,7 +36,7 @@ class Classifier:
         self._inputs: Collection[str] = input_names(self._session)
 
     def _read(self, folder: Path) -> None:
-        self.config = read_config(folder)
+        self.config = read_config(folder, TEXT)
         self._encoder = TextEncoder(folder, self.config.max_tokens)
 
     def _run(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -10,6 +10,19 @@ from kaprune_runtime.deployment import TOKENIZER, read_json, verify
 from kaprune_runtime.errors import InputError
 
 
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Read tokenizer.json of a deployment.
+
+    Raises:
+        InputError: It is missing, changed or damaged.
+    """
+    verify(folder, TOKENIZER)
+    try:
+        return Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:
+        raise InputError(f"{folder / TOKENIZER} is no tokenizer ({error}); export the model again") from error
+
+
 class TextEncoder:
     """Encodes texts or pairs of texts as the Hugging Face tokenizer of the same folder does.
 
@@ -27,13 +40,7 @@ class TextEncoder:
         Raises:
             InputError: tokenizer.json is missing, changed or damaged.
         """
-        verify(folder, TOKENIZER)
-        try:
-            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        except Exception as error:
-            raise InputError(
-                f"{folder / TOKENIZER} is no tokenizer ({error}); export the model again"
-            ) from error
+        self._tokenizer = read_tokenizer(folder)
         settings = folder / "tokenizer_config.json"
         config = read_json(settings) if settings.exists() else {}
         self._direction = config.get("truncation_side", "right")

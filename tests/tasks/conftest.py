@@ -1,4 +1,4 @@
-"""A tiny hub on this machine: it speaks as much of the hub's protocol as `datasets` uses to fetch GLUE."""
+"""A tiny hub on this machine: it speaks as much of the hub's protocol as `datasets` uses to fetch data."""
 
 import io
 import json
@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 REVISION = "0123456789" * 4
-API = "/api/datasets/nyu-mll/glue"
-FILES = "/datasets/nyu-mll/glue/resolve/"
 
 
 def _parquet(columns):
@@ -36,19 +34,21 @@ def _repository(configs):
 
 class _Hub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    repository: str
     files: dict[str, bytes]
 
     def do_GET(self):
         path = urlsplit(self.path).path
-        if path in (API, f"{API}/revision/main", f"{API}/revision/{REVISION}"):
+        api, files = f"/api/datasets/{self.repository}", f"/datasets/{self.repository}/resolve/"
+        if path in (api, f"{api}/revision/main", f"{api}/revision/{REVISION}"):
             siblings = [{"rfilename": name} for name in self.files]
-            self.answer(json.dumps({"id": "nyu-mll/glue", "sha": REVISION, "siblings": siblings}).encode())
-        elif path.startswith(f"{API}/tree/{REVISION}"):
+            self.answer(json.dumps({"id": self.repository, "sha": REVISION, "siblings": siblings}).encode())
+        elif path.startswith(f"{api}/tree/{REVISION}"):
             self.answer(
-                json.dumps(self.tree(path.removeprefix(f"{API}/tree/{REVISION}").strip("/"))).encode()
+                json.dumps(self.tree(path.removeprefix(f"{api}/tree/{REVISION}").strip("/"))).encode()
             )
-        elif path.startswith(FILES):
-            self.answer(self.files.get(path.removeprefix(FILES).partition("/")[2]))
+        elif path.startswith(files):
+            self.answer(self.files.get(path.removeprefix(files).partition("/")[2]))
         else:
             self.answer(None)
 
@@ -85,8 +85,8 @@ def serve_hub():
     """Return a function that starts a hub of {config: {split: columns}} and returns its address."""
     servers = []
 
-    def serve(configs):
-        handler = type("Hub", (_Hub,), {"files": _repository(configs)})
+    def serve(configs, repository="nyu-mll/glue"):
+        handler = type("Hub", (_Hub,), {"repository": repository, "files": _repository(configs)})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)

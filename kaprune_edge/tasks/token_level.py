@@ -1,0 +1,62 @@
+"""What tasks whose answers lie inside the text have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from kaprune_edge.tasks.task import Task
+from kaprune_runtime.token_model import TokenModel
+from kaprune_runtime.windows import Window
+
+
+class TokenLevelTask(Task, ABC):
+    """A task for models with an output for every token, which see long texts in windows."""
+
+    @abstractmethod
+    def encode(self, split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+        """Turn rows into what such a model is trained on: windows, with the targets of its own loss.
+
+        Args:
+            split: `train`, `evaluation` or rows of the same columns.
+            tokenizer: The model's own.
+            max_length: Tokens of a window, special ones included.
+
+        Returns:
+            `input_ids`, `attention_mask`, `token_type_ids` where the tokenizer makes them, the targets, and
+            `length`, the window's number of tokens.
+        """
+
+    @abstractmethod
+    def measure(
+        self, model: TokenModel, max_length: int, on_done: Callable[[int], object]
+    ) -> dict[str, float]:
+        """Have a model answer the evaluation rows, and judge it.
+
+        Args:
+            model: On any engine.
+            max_length: Tokens of a window.
+            on_done: Told of the windows done.
+
+        Returns:
+            The value of every metric, a fraction in 0..1, the headline first.
+
+        Raises:
+            KapruneError: An output is not finite.
+        """
+
+
+def window_rows(
+    cut: Sequence[Window], tokenizer: PreTrainedTokenizerBase, targets: dict[str, list]
+) -> Dataset:
+    """Make the table of windows that a model is trained on, [windows] in each of `targets`."""
+    encodings = [window.encoding for window in cut]
+    columns = {
+        "input_ids": [encoding.ids for encoding in encodings],
+        "token_type_ids": [encoding.type_ids for encoding in encodings],
+        "attention_mask": [encoding.attention_mask for encoding in encodings],
+    }
+    inputs = {name: ids for name, ids in columns.items() if name in tokenizer.model_input_names}
+    lengths = [len(encoding.ids) for encoding in encodings]
+    return Dataset.from_dict({**inputs, **targets, "length": lengths})
