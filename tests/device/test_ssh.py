@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -236,8 +237,9 @@ def test_a_program_that_is_ended_in_the_midst_of_a_run(server, deployment, pytho
 def test_a_worker_that_is_killed(server, deployment, pythons):
     def kill():
         for process in psutil.process_iter():
-            if "kaprune_runtime" in process.cmdline() and process.cwd().startswith(str(server.device)):
-                process.kill()
+            with suppress(psutil.Error):
+                if "kaprune_runtime" in process.cmdline() and process.cwd().startswith(str(server.device)):
+                    process.kill()
 
     options = {"device": DEVICE, "device_python": pythons[0], "progress": Watch(kill)}
     said = refused(KapruneError, bench, deployments=[deployment], **options, **QUICK)
