@@ -40,6 +40,7 @@ def summary(file: Path) -> dict[str, Any]:
         "criterion": run.get("criterion", "magnitude") if pruned else None,
         "seed": run["seed"],
         "steps": run["steps"],
+        "learning_rate": recipe["training"]["learning_rate"] if run["steps"] else None,
         "decay": recipe["training"].get("decay", "constant") if run["steps"] else None,
         "seconds": run["seconds"],
         "metric_name": name,
@@ -57,12 +58,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         metric, teacher = 100 * row["metric"], 100 * row["teacher_metric"]
         student = row["pattern"]
+        rate = f"{row['learning_rate']:g} {row['decay']}" if row["steps"] else ""
         if row["method"] != "distill":
             student = f"{row['sparsity']:.0%} {student}"
         lines.append(
             f"| {row['task'].split()[0]} | {row['metric_name']} | {teacher:.1f} | {student} "
             f"| {row['criterion'] or ''} | {row['encoder_weights']:,} | {row['steps'] or 'one-shot'} "
-            f"| {row['decay'] or ''} | {metric:.1f} | {teacher - metric:.1f} |"
+            f"| {rate} | {metric:.1f} | {teacher - metric:.1f} |"
         )
     return "\n".join(lines) + "\n"
 
