@@ -18,6 +18,9 @@ LearningRate = Annotated[float | None, typer.Option(help="Of AdamW.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows a training step.")]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens at which a text is cut off.")]
 Dropout = Annotated[float | None, typer.Option(help="Replaces the checkpoint's own.")]
+Augment = Annotated[
+    int | None, typer.Option(help="Copies of each row in which words are replaced; see `augment --help` [0].")
+]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
 Threads = Annotated[int, typer.Option(help="Threads of ONNX Runtime.")]
 Device = Annotated[

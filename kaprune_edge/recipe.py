@@ -66,6 +66,9 @@ class LossWeights(_Data):
 class _DistillationRecipe(_Data):
     task: str = Field(description="such as glue/sst2, glue/mrpc:DIR, csv:train.csv,eval.csv")
     train_rows: int | None = Field(None, ge=1, description="use a random subset of this many rows")
+    augment: int = Field(
+        0, ge=0, description="augmented copies of each row for the student; TinyBERT's are 20"
+    )
     seed: int = Field(0, ge=0)
     training: Training = Training()
     losses: LossWeights = LossWeights()

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from kaprune_edge.artifacts import write_json
+from kaprune_edge.artifacts import interrupted, write_json
+from kaprune_edge.augmentation.augmenter import load_augmenter
+from kaprune_edge.augmentation.recipe import AugmentRecipe
+from kaprune_edge.augmentation.rows import read_augmented, write_augmented
 from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_weights
@@ -41,10 +45,12 @@ class TrainingRun:
             raise InputError(f"{self.folder} was begun with other options; resume with those or delete it")
         save_recipe(self.recipe, kept)
 
-    def lessons(self, model: PreTrainedModel, training: Training, name: str) -> Lessons:
-        """Prepare the training of a model; `name` tells its checkpoints apart."""
+    def lessons(
+        self, model: PreTrainedModel, training: Training, name: str, rows: Dataset | None = None
+    ) -> Lessons:
+        """Prepare the training of a model on `rows`, or the task's; `name` tells its checkpoints apart."""
         return Lessons(
-            rows=tokenize(self.task.train, self.task, self.tokenizer, training.max_length),
+            rows=tokenize(rows or self.task.train, self.task, self.tokenizer, training.max_length),
             tokenizer=self.tokenizer,
             training=training,
             seed=self.recipe.seed,
@@ -65,6 +71,28 @@ class TrainingRun:
             staging.rename(kept)
         return load_classifier(str(kept), self.task, fine_tuned=True)
 
+    def student_rows(self, source: str) -> Dataset:
+        """The task's training rows, with the copies that the recipe asks for.
+
+        Args:
+            source: Checkpoint that the words of the copies come from.
+        """
+        if not self.recipe.augment:
+            return self.task.train
+        recipe = AugmentRecipe(
+            task=self.recipe.task,
+            model=source,
+            copies=self.recipe.augment,
+            train_rows=self.recipe.train_rows,
+            seed=self.recipe.seed,
+        )
+        file = self.folder / "augmented.jsonl"
+        if not file.exists():
+            augmenter = load_augmenter(source)
+            begun = interrupted(file).exists()
+            write_augmented(recipe, self.task, augmenter, file, progress=self.progress, resume=begun)
+        return read_augmented(file, self.task, recipe.copies)
+
     def finish(
         self, student: PreTrainedModel, teacher: PreTrainedModel, method: Mapping[str, object], steps: int
     ) -> dict[str, Any]:
@@ -73,6 +101,7 @@ class TrainingRun:
             **method,
             "task": self.task.name,
             "train_rows": len(self.task.train),
+            "augment": self.recipe.augment,
             "seed": self.recipe.seed,
             "steps": steps,
             "seconds": round(time.monotonic() - self.started, 1),

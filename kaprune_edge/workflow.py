@@ -8,6 +8,7 @@ from typing import Any
 from transformers import set_seed
 
 from kaprune_edge.artifacts import check_resumable, resumable_folder
+from kaprune_edge.augmentation.rows import check_augmentable
 from kaprune_edge.bench.accuracy import score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
 from kaprune_edge.bench.comparison import Comparison
@@ -57,6 +58,8 @@ def prune(
     """
     check_resumable(output, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
+    if recipe.augment:
+        check_augmentable(task)
     set_seed(recipe.seed)
     student = load_classifier(recipe.model, task, fine_tuned=False, dropout=recipe.training.dropout)
     tokenizer = load_tokenizer(recipe.model)
@@ -70,7 +73,7 @@ def prune(
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
-        lessons = run.lessons(student, recipe.training, "student")
+        lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.model))
         text = calibration_batches(lessons.rows, tokenizer, recipe.seed)
         criterion = CRITERIA[recipe.criterion]
         if recipe.one_shot:
@@ -114,6 +117,8 @@ def distill(
     """
     check_resumable(output, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
+    if recipe.augment:
+        check_augmentable(task)
     set_seed(recipe.seed)
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True)
     tokenizer = load_tokenizer(recipe.teacher)
@@ -123,7 +128,7 @@ def distill(
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, progress or Silent())
-        lessons = run.lessons(student, recipe.training, "student")
+        lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.teacher))
         steps = teach(student, teacher, layer_map, recipe.losses, lessons)
         return Run(output, run.finish(student, teacher, {"method": "distill", "student": str(shape)}, steps))
 

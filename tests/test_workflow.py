@@ -126,6 +126,32 @@ def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):
     assert not any("projection" in name for name, _ in model.named_parameters())
 
 
+@pytest.mark.parametrize("verb", ["prune", "distill"])
+def test_the_student_alone_learns_from_augmented_rows(verb, pruned, task_spec, tmp_path):
+    plain = pruned("bert")
+    teacher = str(plain.folder / "teacher")
+    if verb == "prune":
+        run = prune(recipe(teacher, task_spec, teacher=teacher, augment=2), tmp_path / "run")
+    else:
+        training = StudentTraining(**TRAINING.model_dump())
+        small = DistillRecipe(teacher=teacher, task=task_spec, student="1x16", training=training, augment=2)
+        run = distill(small, tmp_path / "run")
+    lines = [json.loads(line) for line in (run.folder / "augmented.jsonl").read_text().splitlines()]
+    assert len(lines) == 3 * run.metrics["train_rows"]
+    assert lines[0]["label"] == lines[1]["label"] == lines[2]["label"]
+    assert lines[0] != lines[1]
+    assert run.metrics["steps"] == 3 * plain.metrics["steps"]
+
+
+def test_tagged_words_are_not_augmented(pruned, tmp_path):
+    words = tmp_path / "words.jsonl"
+    words.write_text('{"tokens": ["a", "film"], "tags": ["O", "B-X"]}\n' * 8)
+    plain = recipe(str(pruned("bert").folder), f"tags:{words},{words}", augment=1)
+    with pytest.raises(InputError, match="augment a task that classifies whole texts"):
+        prune(plain, tmp_path / "run")
+    assert {path.name for path in tmp_path.iterdir()} == {"words.jsonl"}
+
+
 def test_a_killed_run_resumes_to_the_same_weights(checkpoint, task_spec, tmp_path):
     """Killed first while the teacher learns, then while the student is pruned."""
     long = TRAINING.model_copy(update={"batch_size": 4, "dropout": 0.1})

@@ -7,7 +7,7 @@ from kaprune_edge.artifacts import check_resumable
 from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.labels import Labeller
 from kaprune_edge.augmentation.recipe import AugmentRecipe
-from kaprune_edge.augmentation.rows import write_augmented
+from kaprune_edge.augmentation.rows import check_augmentable, write_augmented
 from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import load_task
@@ -54,6 +54,7 @@ def augment(
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     if task.kind != TEXT:
         raise InputError(f"only sentences with a label can be augmented; {task.name} is for {task.kind}")
+    check_augmentable(task)
     labeller = None
     if recipe.teacher:
         labeller = Labeller(

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from datasets import Dataset
 
 from kaprune_edge.artifacts import resumable_file
 from kaprune_edge.augmentation.augmenter import Augmenter
@@ -17,9 +18,20 @@ from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import make_recipe, save_recipe
 from kaprune_edge.tasks import Task
 from kaprune_edge.tasks.tables import label_names
+from kaprune_edge.tasks.task import rows
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT
 
 _ROWS_AT_A_TIME = 64
+
+
+def check_augmentable(task: Task) -> None:
+    """Raise InputError unless a task's labels hold for a text as a whole, whatever its words."""
+    if task.kind != TEXT:
+        raise InputError(
+            f"{task.name} has answers inside its texts, which copies with other words would lose; "
+            "augment a task that classifies whole texts"
+        )
 
 
 def write_augmented(
@@ -77,6 +89,23 @@ def write_augmented(
                 file.flush()
                 done += 1
                 progress.advance(done, copies=done * recipe.copies)
+
+
+def read_augmented(path: Path, task: Task, copies: int) -> Dataset:
+    """Read a file that `write_augmented` made of a task without a labeller.
+
+    Args:
+        path: The file.
+        task: The task.
+        copies: How many follow each row.
+
+    Returns:
+        The rows and their copies, columns as in `task.train`.
+    """
+    with path.open(encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    texts = {column: [line[column] for line in lines] for column in task.text_columns}
+    return rows(texts, np.repeat(task.train["label"], 1 + copies).tolist())
 
 
 def _label_names(task: Task) -> Mapping[int | float, str]:
