@@ -20,7 +20,8 @@ from kaprune_edge.export.passes.fuse_layer_norm import FuseLayerNorm
 from kaprune_edge.export.passes.simplify_reshape import SimplifyReshape
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.kinds import TEXT, TOKENS
+from kaprune_runtime.kinds import QUESTIONS, TEXT, TOKENS
+from kaprune_runtime.session import ANSWER_OUTPUTS
 
 __all__ = ["LARGEST_FILE", "load_onnx"]
 
@@ -28,16 +29,17 @@ LARGEST_FILE = 2**31 - 1
 """Bytes that one ONNX file can hold without external data."""
 
 _OUTPUTS = {
-    TEXT: (2, "[batch, labels]", "sequence classifier"),
-    TOKENS: (3, "[batch, length, labels]", "token classifier"),
+    TEXT: (1, 2, "one output of [batch, labels]; export a sequence classifier"),
+    TOKENS: (1, 3, "one output of [batch, length, labels]; export a token classifier"),
+    QUESTIONS: (2, 2, "two outputs, start and end of [batch, length]; export a model for question answering"),
 }
-"""Kind -> rank and form of the output, and what has it."""
+"""Kind -> number and rank of the outputs, and what to do."""
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _NOT_FLOAT32 = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
 
 
 def load_onnx(path: Path, kind: str = TEXT) -> ir.Model:
-    """Read a classifier of texts or tokens, convert its opset and fold its constants.
+    """Read a model with one of the known heads, convert its opset and fold its constants.
 
     Args:
         path: The file; external data lies beside it.
@@ -56,7 +58,9 @@ def load_onnx(path: Path, kind: str = TEXT) -> ir.Model:
     except Exception as error:
         raise _refused(path, f"cannot be brought to opset {OPSET} ({_one_line(error)})") from error
     ClearMetadataAndDocStringPass()(model)
-    model.graph.outputs[0].name = "logits"
+    names = ANSWER_OUTPUTS if kind == QUESTIONS else ("logits",)
+    for value, name in zip(model.graph.outputs, names, strict=True):
+        value.name = name
     model.ir_version = 10
     model = _with_shapes(model)
     ir.passes.PassManager([SimplifyReshape(), RemoveUnusedNodesPass()])(model)
@@ -114,9 +118,9 @@ def _check(model: ir.Model, path: Path, kind: str) -> None:
     if any(isinstance(size, int) for value in graph.inputs for size in value.shape or ()):
         raise _refused(path, "has a fixed batch or length; export it with dynamic axes")
     ranks = [value.shape.rank() for value in graph.outputs if value.shape is not None]
-    rank, form, made = _OUTPUTS[kind]
-    if len(graph.outputs) != 1 or any(found != rank for found in ranks):
-        raise _refused(path, f"does not have one output of {form}; export a {made}")
+    count, rank, advice = _OUTPUTS[kind]
+    if len(graph.outputs) != count or any(found != rank for found in ranks):
+        raise _refused(path, f"does not have {advice}")
 
 
 def _is_quantized(op_type: str) -> bool:

@@ -16,6 +16,8 @@ from kaprune_edge.export.domain import OPSET
 from kaprune_edge.export.graph import add_initializer, constant, is_op
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import QUESTIONS, kind_of
+from kaprune_runtime.session import ANSWER_OUTPUTS
 
 __all__ = ["input_names", "to_onnx"]
 
@@ -30,7 +32,8 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
 
     Returns:
         Dense ONNX. Inputs int64 [batch_size, sequence_length], named as `input_names` says; output
-        `logits`, float32 [batch_size, labels], of token classification [batch_size, sequence_length, labels].
+        `logits`, float32 [batch_size, labels], of token classification [batch_size, sequence_length, labels];
+        of question answering `start_logits` and `end_logits`, [batch_size, sequence_length] each.
 
     Raises:
         InputError: The architecture or the weights' type is not supported.
@@ -39,6 +42,7 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
     if model.dtype != torch.float32:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)
+    answers = kind_of([type(model).__name__]) == QUESTIONS
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
     with _exportable(model), warnings.catch_warnings(), quiet("torch.onnx", "torch.export"):
         warnings.simplefilter("ignore")
@@ -48,7 +52,7 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
             kwargs=example,
             dynamic_shapes={name: {0: "batch_size", 1: "sequence_length"} for name in names},
             input_names=names,
-            output_names=["logits"],
+            output_names=list(ANSWER_OUTPUTS) if answers else ["logits"],
             opset_version=OPSET,
             dynamo=True,
             optimize=False,
@@ -77,12 +81,15 @@ class _Logits(nn.Module):
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> Tensor:
+    ) -> Tensor | tuple[Tensor, Tensor]:
         masked = (1 - attention_mask.to(torch.float32))[:, None, None, :]
         inputs = {"input_ids": input_ids, "attention_mask": masked * torch.finfo(torch.float32).min}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        logits: Tensor = self.model(**inputs).logits
+        output = self.model(**inputs)
+        if "start_logits" in output:
+            return output.start_logits, output.end_logits
+        logits: Tensor = output.logits
         return logits
 
 

@@ -9,6 +9,7 @@ from datasets import Dataset
 from kaprune_edge.tasks.demo import load_movie_reviews
 from kaprune_edge.tasks.glue import GLUE, load_glue_from_hub
 from kaprune_edge.tasks.glue_files import load_glue_from_folder
+from kaprune_edge.tasks.squad import HUB_IDS, load_squad_from_files, load_squad_from_hub
 from kaprune_edge.tasks.tables import load_tables
 from kaprune_edge.tasks.tagged_files import load_conll2003, load_tagged
 from kaprune_edge.tasks.task import Task
@@ -16,8 +17,8 @@ from kaprune_runtime.errors import InputError
 
 _SUBSET_SEED = 20210418
 _FORMS = (
-    "glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL, conll2003, tags:TRAIN,EVAL "
-    "or demo/movie-reviews"
+    "glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL, conll2003, tags:TRAIN,EVAL, "
+    "squad, squad_v2, squad:TRAIN,EVAL or demo/movie-reviews"
 )
 
 
@@ -27,7 +28,8 @@ def load_task(spec: str, *, train_rows: int | None = None) -> Task:
     Args:
         spec: `glue/NAME` (from the hub), `glue/NAME:DIR` (a folder in the layout of the GLUE download),
             `csv:TRAIN,EVAL`, `jsonl:TRAIN,EVAL`, `conll2003` (from the hub), `tags:TRAIN,EVAL` (words with
-            tags) or `demo/movie-reviews`.
+            tags), `squad` or `squad_v2` (from the hub), `squad:TRAIN,EVAL` (their
+            layout) or `demo/movie-reviews`.
         train_rows: Keep only so many training rows, the same random ones each time; the task's name says so.
 
     Raises:
@@ -51,11 +53,15 @@ def _load(spec: str) -> Task:
         return load_glue_from_folder(name, Path(folder).expanduser()) if colon else load_glue_from_hub(name)
     if spec == "conll2003":
         return load_conll2003()
+    if spec in HUB_IDS:
+        return load_squad_from_hub(spec)
     kind, _, paths = spec.partition(":")
     if kind in {"csv", "jsonl"}:
         return load_tables(kind, *_two_files(spec, paths))
     if kind == "tags":
         return load_tagged(*_two_files(spec, paths))
+    if kind == "squad":
+        return load_squad_from_files(*_two_files(spec, paths))
     raise InputError(f"unknown task '{spec}'; use {_FORMS}")
 
 

@@ -45,9 +45,10 @@ class TaggingTask(TokenLevelTask):
         """See `TokenLevelTask`; a word has the tag of its first token."""
         rows = self.evaluation["tokens"]
         told, wanted = [], []
-        tagged = tag(model, [" ".join(words) for words in rows], max_length=max_length, on_done=on_done)
+        tagged = tag(
+            self._checked(model), [" ".join(words) for words in rows], max_length=max_length, on_done=on_done
+        )
         for words, found, label in zip(rows, tagged, self.evaluation["label"], strict=True):
-            self.check_finite(found.logits)
             best = found.logits.argmax(axis=1)
             told.append(
                 [self.label_names[best[at]] if at is not None else OUTSIDE for at in found.at(_spans(words))]

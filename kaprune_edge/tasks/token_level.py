@@ -1,8 +1,10 @@
 """What tasks whose answers lie inside the text have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
@@ -45,6 +47,16 @@ class TokenLevelTask(Task, ABC):
         Raises:
             KapruneError: An output is not finite.
         """
+
+    def _checked(self, model: TokenModel) -> TokenModel:
+        """The model, whose outputs are to be finite."""
+
+        def forward(feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+            outputs = model.forward(feeds)
+            self.check_finite(outputs)
+            return outputs
+
+        return replace(model, forward=forward)
 
 
 def window_rows(

@@ -10,9 +10,10 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
+from kaprune_runtime.answering import QuestionAnswerer
 from kaprune_runtime.deployment import read_config
 from kaprune_runtime.errors import InputError, KapruneError
-from kaprune_runtime.kinds import TOKENS
+from kaprune_runtime.kinds import QUESTIONS, TEXT, TOKENS
 from kaprune_runtime.latency import LoadedModel, measure
 from kaprune_runtime.pipeline import Classifier
 from kaprune_runtime.providers import CPU
@@ -44,10 +45,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m kaprune_runtime", description=__doc__)
     commands = parser.add_subparsers(required=True)
 
-    predict = commands.add_parser("predict", help="classify texts")
+    predict = commands.add_parser("predict", help="classify texts, tag their words or find answers in them")
     predict.add_argument("folder", type=Path, help="deployment folder")
     predict.add_argument("text", nargs="+")
     predict.add_argument("--pair", action="append", help="second text, once for each TEXT of a pair task")
+    predict.add_argument("--question", action="append", help="what each TEXT is to answer; may be repeated")
+    predict.add_argument(
+        "--null-threshold", type=float, help="give no answer where that scores higher by more"
+    )
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
     _add_session_options(predict)
     predict.set_defaults(command=_predict)
@@ -84,8 +89,12 @@ def _add_session_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(parsed: argparse.Namespace) -> None:
-    if read_config(parsed.folder).kind == TOKENS:
-        _tag(parsed)
+    kind = read_config(parsed.folder).kind
+    if (parsed.question is not None) != (kind == QUESTIONS):
+        verb = "give" if parsed.question is None else "leave out"
+        raise InputError(f"{parsed.folder} is for {kind}; {verb} --question")
+    if kind != TEXT:
+        (_tag if kind == TOKENS else _answer)(parsed)
         return
     classifier = Classifier(parsed.folder, threads=parsed.threads, provider=parsed.provider)
     for text, prediction in zip(parsed.text, classifier(parsed.text, parsed.pair), strict=True):
@@ -104,6 +113,19 @@ def _tag(parsed: argparse.Namespace) -> None:
         else:
             for entity in entities:
                 print(f"{entity.label}\t{entity.score:.4f}\t{entity.start}\t{entity.end}\t{entity.text}")
+
+
+def _answer(parsed: argparse.Namespace) -> None:
+    answerer = QuestionAnswerer(parsed.folder, threads=parsed.threads, provider=parsed.provider)
+    asked = [(question, text) for text in parsed.text for question in parsed.question]
+    questions, texts = zip(*asked, strict=True)
+    for question, answer in zip(
+        questions, answerer(questions, texts, null_threshold=parsed.null_threshold), strict=True
+    ):
+        if parsed.json:
+            print(json.dumps({"question": question, **asdict(answer)}, ensure_ascii=False))
+        else:
+            print(f"{answer.text}\t{answer.score:.4f}\t{answer.start}\t{answer.end}\t{question}")
 
 
 def _latency(parsed: argparse.Namespace) -> None:

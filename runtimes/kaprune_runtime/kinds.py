@@ -6,7 +6,7 @@ TEXT = "text-classification"
 TOKENS = "token-classification"
 QUESTIONS = "question-answering"
 
-_HEADS = {"ForTokenClassification": TOKENS}
+_HEADS = {"ForTokenClassification": TOKENS, "ForQuestionAnswering": QUESTIONS}
 
 
 def kind_of(architectures: Sequence[str] | None) -> str:

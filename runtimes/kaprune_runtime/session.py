@@ -13,6 +13,9 @@ from kaprune_runtime.onnx_file import map_weights
 from kaprune_runtime.operators import library_path
 from kaprune_runtime.providers import CPU, choose_provider, is_plugin
 
+ANSWER_OUTPUTS = ("start_logits", "end_logits")
+"""Outputs of a model for question answering, [batch, length] each."""
+
 _FIRST_THAT_MAPS = (1, 22)
 """The onnxruntime release that takes external data beside a model that it is given as bytes."""
 
@@ -97,12 +100,16 @@ def input_names(loaded: onnxruntime.InferenceSession) -> list[str]:
 
 
 def run(loaded: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Run once and return the first output, float32 [batch, labels].
+    """Run once and return the first output, float32 [batch, labels] or [batch, length, labels].
+
+    Of a model for question answering it is the scores of starts and ends together, [batch, length, 2].
 
     Raises:
         KapruneError: ONNX Runtime failed, out of memory for one.
     """
     try:
+        if {node.name for node in loaded.get_outputs()} >= set(ANSWER_OUTPUTS):
+            return np.stack(loaded.run(ANSWER_OUTPUTS, dict(feeds)), axis=-1)
         return np.asarray(loaded.run(None, dict(feeds))[0])
     except Exception as error:
         raise KapruneError(f"onnxruntime failed while running the model: {_one_line(error)}") from error

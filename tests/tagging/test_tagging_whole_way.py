@@ -8,6 +8,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training
 from kaprune_edge.workflow import bench, distill, evaluate, export, prune
+from kaprune_edge_cli.app import main as command_line
 from kaprune_runtime import Classifier, InputError, TokenClassifier
 from kaprune_runtime.__main__ import main
 from kaprune_runtime.session import run, session
@@ -135,3 +136,17 @@ def test_other_kinds_are_refused(made, sparse_deployment, task_spec, spec):
         TokenClassifier(sparse_deployment())
     with pytest.raises(InputError, match="is for token-classification, not text-classification"):
         Classifier(folder / "deployment")
+
+
+def test_the_command_tags(made, capsys, monkeypatch):
+    folder, _ = made
+    command = ["kaprune-edge", "predict", str(folder / "deployment"), "a warm cinema"]
+    for more, code in ((["--json"], 0), (["--pair", "x"], 2), (["--device", "ssh://nowhere"], 2)):
+        monkeypatch.setattr("sys.argv", [*command, *more])
+        with pytest.raises(SystemExit) as exited:
+            command_line()
+        assert exited.value.code == code
+        if more == ["--json"]:
+            ((found,),) = json.loads(capsys.readouterr().out)["predictions"]
+            assert (found["label"], found["start"], found["end"]) == ("LOC", 7, 13)
+    assert "devices take sentence classification only" in capsys.readouterr().err

@@ -33,3 +33,19 @@ def test_conll2003(tmp_path, serve_hub):
     rows = [{"tokens": [["Ada", split]], "label": [[1, 0]]} for split in ("train", "validation")]
     assert loaded == ["conll2003", ["f1", "precision", "recall", "accuracy"], *rows]
     assert load(tmp_path, "http://127.0.0.1:9", "conll2003") == loaded
+
+
+def test_squad_v2(tmp_path, serve_hub):
+    answers = [{"text": ["Ada"], "answer_start": [0]}, {"text": [], "answer_start": []}]
+    split = {
+        "id": ["0", "1"],
+        "title": ["t", "t"],
+        "context": ["Ada wrote it.", "It was written."],
+        "question": ["Who wrote it?", "Who?"],
+        "answers": answers,
+    }
+    endpoint = serve_hub({"squad_v2": {"train": split, "validation": split}}, "rajpurkar/squad_v2")
+    loaded = load(tmp_path, endpoint, "squad_v2")
+    rows = {"question": split["question"], "context": split["context"], "answers": [["Ada"], []]}
+    assert loaded == ["squad_v2", ["f1", "exact_match"], *[{**rows, "starts": [[0], []]}] * 2]
+    assert load(tmp_path, "http://127.0.0.1:9", "squad_v2") == loaded

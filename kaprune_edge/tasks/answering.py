@@ -1,0 +1,104 @@
+"""Tasks of finding the answer to a question in a text (SQuAD)."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from kaprune_edge.tasks.token_level import TokenLevelTask, window_rows
+from kaprune_runtime.answering import answer
+from kaprune_runtime.kinds import QUESTIONS
+from kaprune_runtime.token_model import TokenModel
+from kaprune_runtime.windows import Window, windows
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True)
+class AnsweringTask(TokenLevelTask):
+    """Questions on texts: columns `question`, `context`, `answers` and `starts` (offsets of the answers).
+
+    A row without answers is a question that its text does not answer.
+    """
+
+    kind: ClassVar[str] = QUESTIONS
+
+    def encode(self, split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+        """See `TokenLevelTask`; a window without the whole answer has its first token for start and end."""
+        cuts: list[Window] = []
+        targets: list[tuple[int, int]] = []
+        for row in split:
+            for window in windows(tokenizer.backend_tokenizer, row["context"], max_length, row["question"]):
+                cuts.append(window)
+                targets.append(_target(window, row["answers"], row["starts"]))
+        starts, ends = zip(*targets, strict=True)
+        return window_rows(cuts, tokenizer, {"start_positions": list(starts), "end_positions": list(ends)})
+
+    def measure(
+        self, model: TokenModel, max_length: int, on_done: Callable[[int], object]
+    ) -> dict[str, float]:
+        """See `TokenLevelTask`; no answer is allowed where some question of the task has none."""
+        rows = self.evaluation
+        wanted = list(rows["answers"])
+        found = answer(
+            self._checked(model),
+            list(rows["question"]),
+            list(rows["context"]),
+            max_length=max_length,
+            null_threshold=None if all(wanted) else 0.0,
+            on_done=on_done,
+        )
+        scores = score_answers([told.text for told in found], wanted)
+        return {metric: scores[metric] for metric in self.metrics}
+
+    def has_one_label(self) -> bool:
+        """Whether no training row has an answer."""
+        return not any(self.train["answers"])
+
+
+def score_answers(told: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Judge answers as SQuAD does (Rajpurkar et al., 2016, section 6.1, and 2018 for questions without one).
+
+    Args:
+        told: The model's answer to each question, "" for none.
+        wanted: The right ones; the nearest counts. None of them means that there is no answer.
+
+    Returns:
+        `f1` of the words that an answer shares with the right one, and `exact_match`, as means.
+    """
+    pairs = [(own, right or [""]) for own, right in zip(told, wanted, strict=True)]
+    return {
+        "f1": sum(max(_overlap(own, one) for one in right) for own, right in pairs) / max(1, len(pairs)),
+        "exact_match": sum(any(_words(own) == _words(one) for one in right) for own, right in pairs)
+        / max(1, len(pairs)),
+    }
+
+
+def _words(text: str) -> list[str]:
+    """Lower case, without punctuation and articles."""
+    return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+
+
+def _overlap(own: str, right: str) -> float:
+    told, wanted = _words(own), _words(right)
+    if not told or not wanted:
+        return float(told == wanted)
+    return 2 * (Counter(told) & Counter(wanted)).total() / (len(told) + len(wanted))
+
+
+def _target(window: Window, answers: Sequence[str], starts: Sequence[int]) -> tuple[int, int]:
+    """Positions of the first answer's first and last token, or those that say none."""
+    if not answers:
+        return 0, 0
+    start, end = starts[0], starts[0] + len(answers[0])
+    offsets: Mapping[int, tuple[int, int]] = {at: window.encoding.offsets[at] for at in window.text}
+    inside = [at for at, (first, last) in offsets.items() if first < end and last > start and first < last]
+    if not inside or offsets[inside[0]][0] > start or offsets[inside[-1]][1] < end:
+        return 0, 0
+    return inside[0], inside[-1]
