@@ -11,8 +11,6 @@ from kaprune_edge.augmentation.rows import check_augmentable, write_augmented
 from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import load_task
-from kaprune_runtime.errors import InputError
-from kaprune_runtime.kinds import TEXT
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,6 @@ def augment(
     watch = progress or Silent()
     check_resumable(output, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
-    if task.kind != TEXT:
-        raise InputError(f"only sentences with a label can be augmented; {task.name} is for {task.kind}")
     check_augmentable(task)
     labeller = None
     if recipe.teacher:
