@@ -8,8 +8,8 @@ import typer
 Task = Annotated[
     str | None,
     typer.Option(
-        help="glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL, demo/movie-reviews; words with tags: "
-        "conll2003, tags:TRAIN,EVAL; questions: squad, squad_v2, squad:TRAIN,EVAL."
+        help="glue/NAME, glue/NAME:DIR, csv:TRAIN,EVAL, jsonl:TRAIN,EVAL, demo/movie-reviews; "
+        "words with tags: conll2003, tags:TRAIN,EVAL; questions: squad, squad_v2, squad:TRAIN,EVAL."
     ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")]
