@@ -27,7 +27,7 @@ def predict(
     ] = None,
     null_threshold: Annotated[
         float | None,
-        typer.Option(help="Give no answer where that scores higher by more; SQuAD 2.0 models alone know."),
+        typer.Option(help="Give no answer where its score leads by more than this; for SQuAD 2.0 models."),
     ] = None,
     threads: options.Threads = 1,
     device: options.Device = "local",

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--pair", action="append", help="second text, once for each TEXT of a pair task")
     predict.add_argument("--question", action="append", help="what each TEXT is to answer; may be repeated")
     predict.add_argument(
-        "--null-threshold", type=float, help="give no answer where that scores higher by more"
+        "--null-threshold", type=float, help="give no answer where its score leads by more than this"
     )
     predict.add_argument("--json", action="store_true", help="one JSON object a line")
     _add_session_options(predict)
