@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from models import BASELINES, DENSE, SPARSE, entrant, plain_file
+from second_thread import second_thread
 
-from kaprune_edge.bench.comparison import Entrant, Setting, Workload
+from kaprune_edge.bench.comparison import Entrant, Workload
 from kaprune_edge.bench.turns import time_in_turns
 from kaprune_edge.bench.worker import Worker
 from kaprune_edge.devices import LocalDevice, LocalProcess
 from kaprune_edge.progress import Silent
+from kaprune_runtime.machine import describe_machine
 
 HERE = Path(__file__).parent
 SETTINGS = [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1), (384, 1), (512, 1), (16, 2), (128, 2), (384, 2)]
 """Tokens and threads."""
 
 BLOCKS = "95 % 4x1"
-RUNS_OF_SECOND_THREAD = 30
-"""Timed runs in a turn: most come after the system has given each thread of a process that slept a core."""
-
 ENGINES = {
     "deepsparse": "DeepSparse 1.8, 95 % unstructured",
     "openvino": "OpenVINO 2026.4, 95 % unstructured",
@@ -66,30 +65,24 @@ def main() -> None:
             figures = f"{timing.median_ms:8.2f} ms {timing.speedup:6.2f}x"
             print(f"{tokens:4} tokens {threads} threads  {figures}  {name}", flush=True)
     blocks = entrant(BLOCKS, arguments.work)
-    second_thread, setting = _second_thread(blocks, arguments.rounds)
     content = {
-        "machine": asdict(setting.machine),
+        "machine": asdict(describe_machine()),
         "rounds": arguments.rounds,
         "runs": arguments.runs,
-        "second_thread": second_thread,
+        "second_thread": second_thread(partial(_start_blocks, blocks), arguments.rounds),
         "rows": _of_other_lengths(arguments.output, arguments.tokens) + results,
     }
     arguments.output.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def _second_thread(blocks: Entrant, rounds: int) -> tuple[float, Setting]:
-    """Tell how many times as fast two threads are as one, in turns, on 128 tokens; and on what machine."""
-    options = [["--sequence-length=128", "--batch-size=1", f"--threads={threads}"] for threads in (1, 2)]
-    starts = [partial(_start, blocks, each) for each in options]
-    workload = Workload(128, 1, 2, rounds, RUNS_OF_SECOND_THREAD)
-    (_, both), setting = time_in_turns(starts, reference=0, workload=workload, progress=Silent())
-    return both.speedup, setting
 
 
 def _of_other_lengths(results: Path, tokens: list[int] | None) -> list[dict[str, Any]]:
     if not tokens or not results.exists():
         return []
     return [row for row in json.loads(results.read_text())["rows"] if row["tokens"] not in tokens]
+
+
+def _start_blocks(entrant: Entrant, threads: int) -> Worker:
+    return _start(entrant, ["--sequence-length=128", "--batch-size=1", f"--threads={threads}"])
 
 
 def _start(entrant: Entrant, options: list[str]) -> Worker:
