@@ -50,13 +50,14 @@ double best_time(const Work& work) {
 }
 
 struct Matrix {
-  std::vector<float> values, bias;
+  std::vector<float> values, scales, bias;
+  std::vector<int8_t> integers;
   std::vector<int32_t> starts{0};
   std::vector<uint16_t> columns;
   kaprune::PackedMatrix packed;
 
   // Blocks at random places.
-  Matrix(size_t rows, size_t width, size_t block_rows, double sparsity) : bias(rows) {
+  Matrix(size_t rows, size_t width, size_t block_rows, double sparsity, bool in_int8) : scales(rows, 0.01f), bias(rows) {
     std::mt19937 random(1);
     std::bernoulli_distribution kept(1 - sparsity);
     for (size_t row = 0; row < rows / block_rows; ++row) {
@@ -66,21 +67,24 @@ struct Matrix {
       starts.push_back(static_cast<int32_t>(columns.size()));
     }
     values.assign(columns.size() * block_rows, 0.01f);
-    packed = {rows, width, block_rows, 1, columns.size(), values.data(), starts.data(), columns.data(), false,
-              bias.data()};
+    integers.assign(values.size(), 3);
+    packed = {rows, width, block_rows, 1, columns.size(), in_int8 ? nullptr : values.data(), starts.data(),
+              columns.data(), false, bias.data(), in_int8 ? integers.data() : nullptr,
+              in_int8 ? scales.data() : nullptr};
   }
 };
 
 double gflops(const Kernels& kernels, const Matrix& matrix, size_t tokens, kaprune::Activation activation) {
-  const kaprune::SparseMatrix sparse(matrix.packed);
-  const kaprune::Tiling tiling(kernels, tokens);
-  Aligned x(tiling.padded_tokens() * sparse.columns());
+  const kaprune::SparseMatrix sparse(matrix.packed, kernels);
+  const kaprune::Tiling tiling(kernels, tokens, sparse.max_vectors());
+  const size_t x_rows = sparse.rounds() ? sparse.rounded_rows(sparse.columns()) : sparse.columns();
+  Aligned x(tiling.padded_tokens() * x_rows);
   Aligned y(tiling.padded_tokens() * sparse.padded_rows());
   const double time = best_time([&] {
     for (size_t index = 0; index < tiling.count(); ++index) {
       const kaprune::Tile tile = tiling.tile(index);
       for (size_t part = 0; part < sparse.part_count(); ++part) {
-        sparse.multiply(kernels, part, activation, tile.vectors, x.data() + tile.offset * sparse.columns(),
+        sparse.multiply(part, activation, tile.vectors, x.data() + tile.offset * x_rows,
                         y.data() + tile.offset * sparse.padded_rows());
       }
     }
@@ -104,15 +108,21 @@ int main(int argc, char** argv) {
   std::printf("{\"compiler\": \"%s\", \"instruction_set\": \"%s\", \"peak_gflops\": %.1f, \"results\": [", kCompiler,
               kernels.name, peak);
   const char* separator = "\n";
-  for (const size_t block_rows : {4, 8, 1}) {
+  struct Pattern {
+    const char* name;
+    size_t block_rows;
+    bool in_int8;
+  };
+  for (const Pattern& pattern : {Pattern{"4x1", 4, false}, {"8x1", 8, false}, {"1x1", 1, false}, {"4x1 int8", 4, true},
+                                 {"8x1 int8", 8, true}}) {
     for (const auto& shape : shapes) {
       for (const double sparsity : sparsities) {
-        const Matrix matrix(shape[0], shape[1], block_rows, sparsity);
+        const Matrix matrix(shape[0], shape[1], pattern.block_rows, sparsity, pattern.in_int8);
         for (const size_t tokens : token_counts) {
           const double rate = gflops(kernels, matrix, tokens, kaprune::Activation::kNone);
-          std::printf("%s{\"pattern\": \"%zux1\", \"shape\": [%zu, %zu], \"sparsity\": %.2f, \"tokens\": %zu, "
+          std::printf("%s{\"pattern\": \"%s\", \"shape\": [%zu, %zu], \"sparsity\": %.2f, \"tokens\": %zu, "
                       "\"gflops\": %.1f, \"percent_of_peak\": %.1f}",
-                      separator, block_rows, shape[0], shape[1], sparsity, tokens, rate, 100 * rate / peak);
+                      separator, pattern.name, shape[0], shape[1], sparsity, tokens, rate, 100 * rate / peak);
           std::fflush(stdout);
           separator = ",\n";
         }

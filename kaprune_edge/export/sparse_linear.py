@@ -82,8 +82,20 @@ INT8_BODY = BODY.replace(
     "W_transposed = ScatterND (zeros, place, values)",
     """values_float = Cast <to: int = 1> (values)
   W_unscaled = ScatterND (zeros, place, values_float)
-  W_transposed = Mul (W_unscaled, scales)""",
-)
+  W_transposed = Mul (W_unscaled, scales)
+
+  # Each token in multiples of a 127th of its largest magnitude.
+  steps = Constant <value_float: float = 127.0> ()
+  smallest = Constant <value_float: float = 1e-30> ()
+  magnitudes = Abs (X)
+  largest = ReduceMax (magnitudes, minus_one_1d)
+  bounded = Max (largest, smallest)
+  step_size = Div (bounded, steps)
+  inverse = Div (steps, bounded)
+  X_in_steps = Mul (X, inverse)
+  X_whole = Round (X_in_steps)
+  X_rounded = Mul (X_whole, step_size)""",
+).replace("MatMul (X, W_transposed)", "MatMul (X_rounded, W_transposed)")
 """For int8 values with scales. A function cannot ask for its inputs' types: a file has one of the two."""
 
 

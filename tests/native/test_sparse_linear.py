@@ -47,16 +47,40 @@ def test_results_are_those_of_a_float64_product(load, shape, block, activation):
         assert_close(session.run(None, {"X": x})[0], reference(x, weight, tensors["bias"], activation))
 
 
-@pytest.mark.parametrize("block", [(4, 1), (1, 1), (3, 5)], ids=str)
-def test_int8_values_are_multiplied_by_their_row_scale(load, block):
+def int8_parts(block):
     random = np.random.default_rng(3)
     integers = np.round(np.clip(sparse_weight(60, 50, block) * 30, -127, 127))
     scales = random.random(len(integers), np.float32) + np.float32(0.1)
     tensors, attributes = linear_parts(integers.astype(np.float32), block)
     tensors |= {"values": tensors["values"].astype(np.int8), "scales": scales}
-    x = draw(19, 50)
+    return tensors, attributes, integers * scales[:, None]
+
+
+def rounded_tokens(x):
+    largest = np.maximum(np.abs(x).max(axis=-1, keepdims=True), np.float32(1e-30))
+    steps = np.float32(127)
+    return np.rint(x * (steps / largest)).astype(np.float64) * (largest / steps)
+
+
+@pytest.mark.parametrize("block", [(4, 1), (1, 1), (3, 5), (12, 1)], ids=str)
+@pytest.mark.parametrize("tokens", [1, 8, 19, 128])
+def test_int8_values_multiply_rounded_tokens(load, block, tokens):
+    tensors, attributes, weight = int8_parts(block)
+    x = draw(tokens, 50) * np.logspace(-3, 3, tokens, dtype=np.float32)[:, None]
     y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
-    assert_close(y, reference(x, integers * scales[:, None], tensors["bias"], "none"))
+    assert_close(y, reference(rounded_tokens(x), weight, tensors["bias"], "none"))
+
+
+@pytest.mark.parametrize("block", [(4, 1), (1, 1)], ids=str)
+def test_int8_values_and_a_token_of_zeros_or_not_a_number(load, block):
+    tensors, attributes, weight = int8_parts(block)
+    x = draw(5, 50)
+    x[1], x[3, 7] = 0, np.nan
+    y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
+    np.testing.assert_array_equal(y[1], tensors["bias"])
+    assert np.isnan(y[3]).all()
+    others = [0, 2, 4]
+    assert_close(y[others], reference(rounded_tokens(x[others]), weight, tensors["bias"], "none"))
 
 
 @pytest.mark.parametrize("block", [(4, 1), (1, 1)], ids=str)

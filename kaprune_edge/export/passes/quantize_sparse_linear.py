@@ -14,7 +14,7 @@ class QuantizeSparseLinear(ir.passes.InPlacePass):
     """Rounds the values of every packed matrix to int8, symmetric, with a scale for each output.
 
     - A row becomes multiples of 1/127 of its largest magnitude.
-    - Activations stay float32: the outputs are those of the rounded matrices.
+    - The operators then round their inputs likewise, each token by itself, at run time.
     - A matrix that several nodes share is rounded once.
     """
 

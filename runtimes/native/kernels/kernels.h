@@ -38,6 +38,17 @@ struct Interleaved1x1 {
   const float* bias;        // [rows], filled up to a multiple of 4
 };
 
+// A matrix of int8 weights in blocks of `block_rows` x 1, `block_rows` a multiple of 4, repacked for the kernel: the
+// blocks of a block row in groups of `Kernels::dot_inputs`, the last one filled up with zeros.
+struct Integers4x1 {
+  size_t block_rows;
+  const int32_t* weights;   // [groups][block_rows]: those of the group's blocks side by side, in 16 or 8 bits each
+  const uint32_t* starts;   // [block rows + 1]: first group of each block row
+  const uint16_t* columns;  // [groups][dot_inputs]
+  const float* scales;      // [rows]
+  const float* bias;        // [rows]
+};
+
 // A tile of the keys and values of a sequence.
 struct KeyTile {
   size_t offset;  // floats before it
@@ -68,6 +79,7 @@ struct Kernels {
   const char* name;
   size_t lanes;
   size_t max_vectors;
+  size_t dot_inputs;  // products of integers that are summed at a time; 0 where there is no such instruction
 
   // y = activation(matrix . x + bias) for the block rows `first` to `last` - 1; x and y are tiles, y of these rows only.
   void (*multiply_4x1)(const Blocks4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,
@@ -75,6 +87,17 @@ struct Kernels {
 
   // The same for all rows of `matrix`; y has room for their number filled up to a multiple of 4.
   void (*multiply_1x1)(const Interleaved1x1& matrix, Activation activation, size_t vectors, const float* x, float* y);
+
+  // rounded = x, each token in multiples of a 127th of its largest magnitude; tiles.
+  void (*round_tile)(size_t features, size_t vectors, const float* x, float* rounded);
+
+  // The same as integers, for `multiply_int8`: a tile of `features` + `dot_inputs` has room for them. `vectors` is at
+  // most `dot_inputs`. Null, and the next one too, where there are no `dot_inputs`.
+  void (*quantize_tile)(size_t features, size_t vectors, const float* x, float* integers);
+
+  // As `multiply_4x1`; x is what `quantize_tile` made.
+  void (*multiply_int8)(const Integers4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,
+                        const float* x, float* y);
 
   // output = softmax(scale * queries . keys + bias + mask) . values of one head, for one tile of queries.
   //

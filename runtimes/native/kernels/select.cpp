@@ -1,5 +1,13 @@
 #include "kernels/kernels.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace kaprune {
 
 #define KAPRUNE_DECLARE(isa) \
@@ -9,31 +17,62 @@ namespace kaprune {
 KAPRUNE_DECLARE(portable)
 #ifdef __x86_64__
 KAPRUNE_DECLARE(avx2)
+KAPRUNE_DECLARE(avx2_vnni)
 KAPRUNE_DECLARE(avx512)
+KAPRUNE_DECLARE(avx512_vnni)
 #endif
 #ifdef __aarch64__
 KAPRUNE_DECLARE(neon)
+KAPRUNE_DECLARE(neon_dotprod)
 #endif
 
 namespace {
 
+#ifdef __x86_64__
+// Not known to __builtin_cpu_supports of every compiler.
+bool has_avx_vnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & (1u << 4)) != 0;
+}
+#endif
+
+#ifdef __aarch64__
+bool has_dot_product() {
+#ifdef __linux__
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  return true;  // every one of Apple's own processors for computers has it
+#else
+  return false;
+#endif
+}
+#endif
+
 struct Available {
-  const Kernels* tables[3];
+  const Kernels* tables[5];
   size_t count = 0;
 
   Available() {
 #ifdef __x86_64__
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-      tables[count++] = &avx512::table;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) {
+      if (__builtin_cpu_supports("avx512vnni")) add(avx512_vnni::table);
+      add(avx512::table);
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables[count++] = &avx2::table;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      if (has_avx_vnni()) add(avx2_vnni::table);
+      add(avx2::table);
+    }
 #endif
 #ifdef __aarch64__
-    tables[count++] = &neon::table;  // every 64-bit Arm processor has it
+    if (has_dot_product()) add(neon_dotprod::table);
+    add(neon::table);  // every 64-bit Arm processor has it
 #endif
-    tables[count++] = &portable::table;
+    add(portable::table);
   }
+
+  void add(const Kernels& table) { tables[count++] = &table; }
 };
 
 const Available& available() {

@@ -3,8 +3,12 @@
 #include "kernels/kernels.h"
 #include "kernels/multiply_adds.h"
 #include "kernels/residual_norm.h"
+#include "kernels/rounding.h"
 #include "kernels/sparse_1x1.h"
 #include "kernels/sparse_4x1.h"
+#ifdef KAPRUNE_DOT
+#include "kernels/sparse_int8.h"
+#endif
 #include "kernels/transpose.h"
 
 #define KAPRUNE_TEXT_(name) #name
@@ -17,8 +21,17 @@ const Kernels table = {
     KAPRUNE_TEXT(KAPRUNE_ISA),
     kLanes,
     kMaxVectors,
+    kDotInputs,
     multiply_4x1,
     multiply_1x1,
+    round_tile,
+#ifdef KAPRUNE_DOT
+    quantize_tile,
+    multiply_int8,
+#else
+    nullptr,
+    nullptr,
+#endif
     attend,
     add_and_normalize,
     to_tile,

@@ -30,7 +30,8 @@ inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
 
 // Keeps the compiler from dropping, moving or taking apart what made a vector. Vectors wider than the machine's, as the
 // tests have them, are in no one register and left alone.
-inline void pin([[maybe_unused]] Vector& vector) {
+template <class AnyVector>
+inline void pin([[maybe_unused]] AnyVector& vector) {
 #if defined(__aarch64__) && KAPRUNE_LANES == 4
   asm volatile("" : "+w"(vector));
 #elif defined(__AVX512F__) || (defined(__SSE__) && KAPRUNE_LANES == 4) || (defined(__AVX__) && KAPRUNE_LANES == 8)

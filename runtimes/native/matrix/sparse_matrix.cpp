@@ -1,6 +1,7 @@
 #include "matrix/sparse_matrix.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 namespace kaprune {
@@ -37,18 +38,61 @@ std::vector<std::vector<Weight>> expand(const PackedMatrix& matrix, size_t first
   return rows;
 }
 
+bool in_blocks_of_four(const PackedMatrix& matrix) {
+  return matrix.block_rows % 4 == 0 && matrix.block_columns == 1 && !matrix.wide_ids;
+}
+
 }  // namespace
 
-SparseMatrix::SparseMatrix(const PackedMatrix& matrix) : rows_(matrix.rows), columns_(matrix.columns) {
-  if (matrix.block_rows % 4 == 0 && matrix.block_columns == 1 && !matrix.wide_ids) {
-    blocks_ = {matrix.block_rows, matrix.values, matrix.starts, static_cast<const uint16_t*>(matrix.block_column_ids),
-               matrix.bias};
-    if (matrix.values == nullptr) blocks_.values = expand_integers(matrix);
+bool SparseMatrix::has_integer_kernel(const PackedMatrix& matrix, const Kernels& kernels) {
+  // Sums of so many products of 8 bits fit 32.
+  constexpr size_t kMostColumns = std::numeric_limits<int32_t>::max() / (128 * 128);
+  return kernels.dot_inputs > 0 && matrix.integers != nullptr && in_blocks_of_four(matrix) &&
+         matrix.columns <= kMostColumns;
+}
+
+SparseMatrix::SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, bool as_integers)
+    : kernels_(&kernels), rows_(matrix.rows), columns_(matrix.columns), rounds_(matrix.integers != nullptr) {
+  if (in_blocks_of_four(matrix)) {
     part_rows_ = (kPartRows + matrix.block_rows - 1) / matrix.block_rows * matrix.block_rows;
   } else {
     part_rows_ = kPanelRows;
+  }
+  if (as_integers) {
+    group_integers(matrix);
+  } else if (in_blocks_of_four(matrix)) {
+    blocks_ = {matrix.block_rows, rounds_ ? expand_integers(matrix) : matrix.values, matrix.starts,
+               static_cast<const uint16_t*>(matrix.block_column_ids), matrix.bias};
+  } else {
     repack(matrix);
   }
+}
+
+void SparseMatrix::group_integers(const PackedMatrix& matrix) {
+  const size_t size = kernels_->dot_inputs;
+  const size_t bits = 32 / size;
+  const size_t block_rows = matrix.block_rows;
+  starts_.push_back(0);
+  for (size_t block_row = 0; block_row < rows_ / block_rows; ++block_row) {
+    const size_t end = matrix.starts[block_row + 1];
+    for (size_t first = matrix.starts[block_row]; first < end; first += size) {
+      for (size_t i = 0; i < size; ++i) {
+        column_ids_.push_back(static_cast<uint16_t>(matrix.block_column(std::min(first + i, end - 1))));
+      }
+      for (size_t row = 0; row < block_rows; ++row) {
+        uint32_t group = 0;
+        for (size_t i = 0; i < size && first + i < end; ++i) {
+          const auto integer = static_cast<uint32_t>(matrix.integers[(first + i) * block_rows + row]);
+          group |= (size == 2 ? integer & 0xffff : integer & 0xff) << (i * bits);
+        }
+        weights_.push_back(static_cast<int32_t>(group));
+      }
+    }
+    starts_.push_back(static_cast<uint32_t>(column_ids_.size() / size));
+  }
+  weights_.shrink_to_fit();
+  column_ids_.shrink_to_fit();
+  integers_ = {block_rows, weights_.data(), starts_.data(), column_ids_.data(), matrix.scales, matrix.bias};
 }
 
 const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {
@@ -66,14 +110,20 @@ const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {
 
 size_t SparseMatrix::row_count(size_t part) const { return std::min(part_rows_, rows_ - first_row(part)); }
 
-void SparseMatrix::multiply(const Kernels& kernels, size_t part, Activation activation, size_t vectors, const float* x,
-                            float* y) const {
-  y += first_row(part) * vectors * kernels.lanes;
-  if (panels_.empty()) {
-    const size_t first = first_row(part) / blocks_.block_rows;
-    kernels.multiply_4x1(blocks_, first, first + row_count(part) / blocks_.block_rows, activation, vectors, x, y);
+void SparseMatrix::round(size_t features, size_t vectors, const float* x, float* rounded) const {
+  (integers_.weights == nullptr ? kernels_->round_tile : kernels_->quantize_tile)(features, vectors, x, rounded);
+}
+
+void SparseMatrix::multiply(size_t part, Activation activation, size_t vectors, const float* x, float* y) const {
+  y += first_row(part) * vectors * kernels_->lanes;
+  if (!panels_.empty()) return kernels_->multiply_1x1(panels_[part].view, activation, vectors, x, y);
+  const size_t block_rows = integers_.weights == nullptr ? blocks_.block_rows : integers_.block_rows;
+  const size_t first = first_row(part) / block_rows;
+  const size_t last = first + row_count(part) / block_rows;
+  if (integers_.weights == nullptr) {
+    kernels_->multiply_4x1(blocks_, first, last, activation, vectors, x, y);
   } else {
-    kernels.multiply_1x1(panels_[part].view, activation, vectors, x, y);
+    kernels_->multiply_int8(integers_, first, last, activation, vectors, x, y);
   }
 }
 

@@ -12,27 +12,47 @@
 namespace kaprune {
 
 // y = activation(W x + b) on tiles, in parts of rows that threads can share out.
+//
+// With int8 weights x is rounded first, to integers where the kernels have products of these.
 class SparseMatrix {
  public:
+  // Whether a matrix is multiplied by integers.
+  static bool has_integer_kernel(const PackedMatrix& matrix, const Kernels& kernels);
+
   // Float32 blocks of a multiple of 4 rows and one column are used where they lie: `matrix` views initializers, which
-  // live as long as the session. Everything else is repacked.
-  explicit SparseMatrix(const PackedMatrix& matrix);
+  // live as long as the session. Everything else is repacked. Matrices that share a rounded x take it as integers only
+  // if all can.
+  SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, bool as_integers);
+  SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels)
+      : SparseMatrix(matrix, kernels, has_integer_kernel(matrix, kernels)) {}
 
   size_t rows() const { return rows_; }
 
   // Rows of a tile that `multiply` writes: filled up to a multiple of 4.
   size_t padded_rows() const { return (rows_ + 3) / 4 * 4; }
 
-  // Features that x needs; one that has more is read up to here.
+  // Features that x needs; one that has more is read up to here, unless it is to be rounded.
   size_t columns() const { return columns_; }
+
+  // Vectors of tokens that tiles may have.
+  size_t max_vectors() const { return integers_.weights == nullptr ? kernels_->max_vectors : kernels_->dot_inputs; }
+
+  // Whether `multiply` takes what `round` makes of x.
+  bool rounds() const { return rounds_; }
+
+  // Rows of a tile that has room for what `round` makes of x; 0 where there is nothing to round.
+  size_t rounded_rows(size_t features) const {
+    return rounds_ ? features + (integers_.weights == nullptr ? 0 : kernels_->dot_inputs) : 0;
+  }
+
+  void round(size_t features, size_t vectors, const float* x, float* rounded) const;
 
   size_t part_count() const { return (rows_ + part_rows_ - 1) / part_rows_; }
   size_t first_row(size_t part) const { return part * part_rows_; }
   size_t row_count(size_t part) const;
 
-  // Computes the rows of one part. x: tile of `columns()` features. y: tile of `padded_rows()`.
-  void multiply(const Kernels& kernels, size_t part, Activation activation, size_t vectors, const float* x,
-                float* y) const;
+  // Computes the rows of one part. x: tile of `columns()` features, or a rounded one. y: tile of `padded_rows()`.
+  void multiply(size_t part, Activation activation, size_t vectors, const float* x, float* y) const;
 
  private:
   struct Panel {
@@ -41,15 +61,19 @@ class SparseMatrix {
   };
 
   const float* expand_integers(const PackedMatrix& matrix);
+  void group_integers(const PackedMatrix& matrix);
   void repack(const PackedMatrix& matrix);
 
+  const Kernels* kernels_;
   size_t rows_;
   size_t columns_;
+  bool rounds_;
   size_t part_rows_;
 
   Blocks4x1 blocks_{};
-
-  std::vector<Panel> panels_;  // empty where `blocks_` serves
+  Integers4x1 integers_{};     // without weights where it does not serve
+  std::vector<Panel> panels_;  // empty where one of these serves
+  std::vector<int32_t> weights_;
   std::vector<uint32_t> group_rows_;
   std::vector<uint32_t> starts_;
   std::vector<float> values_;

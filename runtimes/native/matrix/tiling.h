@@ -18,11 +18,12 @@ struct Tile {
 // 3 3 3 3 2 2, not 3 3 3 3 3 1.
 class Tiling {
  public:
-  Tiling(const Kernels& kernels, size_t tokens)
+  // max_vectors: of a tile.
+  Tiling(const Kernels& kernels, size_t tokens, size_t max_vectors)
       : lanes_(kernels.lanes),
         tokens_(tokens),
         vectors_((tokens + lanes_ - 1) / lanes_),
-        count_((vectors_ + kernels.max_vectors - 1) / kernels.max_vectors) {}
+        count_((vectors_ + max_vectors - 1) / max_vectors) {}
 
   size_t count() const { return count_; }
 

@@ -18,6 +18,20 @@ size_t read_heads(const ort::KernelInfo& info) {
   return static_cast<size_t>(heads);
 }
 
+// Whether all of them, which share an x, are multiplied by integers.
+template <class Matrices>
+bool as_integers(const Matrices& matrices) {
+  return std::all_of(matrices.begin(), matrices.end(), [](const PackedMatrix& matrix) {
+    return SparseMatrix::has_integer_kernel(matrix, kernels());
+  });
+}
+
+// All of them round an x that they share alike; null where none does.
+const SparseMatrix* first_that_rounds(std::initializer_list<const SparseMatrix*> matrices) {
+  const auto found = std::find_if(matrices.begin(), matrices.end(), [](const auto* matrix) { return matrix->rounds(); });
+  return found == matrices.end() ? nullptr : *found;
+}
+
 // Adds this to the scores of each query and key, float [heads][tokens][tokens]; null where it is the same for all keys
 // and so changes nothing.
 const float* position_bias(const ort::Tensor& bias, size_t heads, size_t tokens) {
@@ -32,12 +46,17 @@ const float* position_bias(const ort::Tensor& bias, size_t heads, size_t tokens)
 }  // namespace
 
 SparseAttention::SparseAttention(const ort::KernelInfo& info)
+    : SparseAttention(info, {read_packed(info, 3, "inner_features", "query_"),
+                             read_packed(info, 8, "inner_features", "key_"),
+                             read_packed(info, 13, "inner_features", "value_")}) {}
+
+SparseAttention::SparseAttention(const ort::KernelInfo& info, const Projections& projections)
     : heads_(read_heads(info)),
       scale_(info.float_attribute("scale")),
-      query_(read_packed(info, 3, "inner_features", "query_")),
-      key_(read_packed(info, 8, "inner_features", "key_")),
-      value_(read_packed(info, 13, "inner_features", "value_")),
-      output_(read_packed(info, 18, "output_features", "output_")),
+      query_(projections[0], kernels(), as_integers(projections)),
+      key_(projections[1], kernels(), as_integers(projections)),
+      value_(projections[2], kernels(), as_integers(projections)),
+      output_(read_packed(info, 18, "output_features", "output_"), kernels()),
       norm_(ResidualNorm::read(info, 23, output_.rows())) {
   if (query_.rows() % heads_ != 0) throw ort::Error("num_heads does not divide inner_features");
   if (std::max({query_.columns(), key_.columns(), value_.columns()}) > output_.rows()) {
@@ -63,20 +82,26 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
   if (ort::size_of(x.shape) == 0) return;
 
   const Kernels& kernel = kernels();
-  const Tiling tiling(kernel, tokens);
+  const Tiling tiling(kernel, tokens, std::min(query_.max_vectors(), output_.max_vectors()));
   const size_t head_size = query_.rows() / heads_;
   const size_t padded_tokens = sequences * tiling.padded_tokens();
   const size_t outer = padded_tokens * output_.padded_rows();
   const size_t inner = padded_tokens * query_.padded_rows();
   const size_t score_floats = kKeysAtOnce * kernel.max_vectors * kernel.lanes;
-  const ort::Scratch scratch(context, 2 * outer + 4 * inner + ort::most_workers() * score_floats);
+  const SparseMatrix* const rounding = first_that_rounds({&query_, &key_, &value_});
+  const size_t rounded_rows =
+      std::max({query_.rounded_rows(features), key_.rounded_rows(features), value_.rounded_rows(features),
+                output_.rounded_rows(query_.rows())});
+  const size_t rounded = padded_tokens * rounded_rows;
+  const ort::Scratch scratch(context, 2 * outer + 4 * inner + rounded + ort::most_workers() * score_floats);
   const Tiles x_tiles{scratch.data(), output_.padded_rows()};
   const Tiles y_tiles{x_tiles.memory + outer, output_.padded_rows()};
   const Tiles queries{y_tiles.memory + outer, query_.padded_rows()};
   const Tiles keys{queries.memory + inner, query_.padded_rows()};
   const Tiles values{keys.memory + inner, query_.padded_rows()};
   const Tiles attended{values.memory + inner, query_.padded_rows()};
-  float* const scores = attended.memory + inner;
+  const Tiles rounded_tiles{attended.memory + inner, rounded_rows};  // of x, then of what was attended to
+  float* const scores = rounded_tiles.memory + rounded;
 
   // One of all tiles of all sequences; its offset and first token count from the first sequence.
   const auto tile_of = [&](size_t index) {
@@ -90,12 +115,15 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
   const auto project = [&](const ort::Task& task) {
     const Tile tile = tile_of(task.chain);
     const auto multiply = [&](const SparseMatrix& matrix, const Tiles& to) {
-      matrix.multiply(kernel, task.index, Activation::kNone, tile.vectors, x_tiles.at(tile), to.at(tile));
+      const Tiles& from = matrix.rounds() ? rounded_tiles : x_tiles;
+      matrix.multiply(task.index, Activation::kNone, tile.vectors, from.at(tile), to.at(tile));
     };
     switch (task.stage) {
       case 0:
-        return kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, features,
-                              tile.vectors, x_tiles.at(tile));
+        kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, features, tile.vectors,
+                       x_tiles.at(tile));
+        if (rounding != nullptr) rounding->round(features, tile.vectors, x_tiles.at(tile), rounded_tiles.at(tile));
+        return;
       case 1: return multiply(query_, queries);
       case 2: return multiply(key_, keys);
       default: return multiply(value_, values);
@@ -139,12 +167,16 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
   const auto join = [&](const ort::Task& task) {
     const Tile tile = tile_of(task.chain);
     if (task.stage == 0) {
-      return output_.multiply(kernel, task.index, Activation::kNone, tile.vectors, attended.at(tile),
-                              y_tiles.at(tile));
+      return output_.round(query_.rows(), tile.vectors, attended.at(tile), rounded_tiles.at(tile));
+    }
+    if (task.stage == 1) {
+      const Tiles& from = output_.rounds() ? rounded_tiles : attended;
+      return output_.multiply(task.index, Activation::kNone, tile.vectors, from.at(tile), y_tiles.at(tile));
     }
     norm_.finish(kernel, tile, features, x_tiles.at(tile), y_tiles.at(tile), y);
   };
-  ort::Phase outputs(sequences * tiling.count(), std::array{output_.part_count(), size_t{1}}, join);
+  ort::Phase outputs(sequences * tiling.count(), std::array{size_t{output_.rounds()}, output_.part_count(), size_t{1}},
+                     join);
 
   ort::run(context, sequences * tiling.count(), projections, heads, outputs);
 }

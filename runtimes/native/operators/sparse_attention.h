@@ -2,6 +2,8 @@
 // docs/format.md specifies it.
 #pragma once
 
+#include <array>
+
 #include "matrix/sparse_matrix.h"
 #include "operators/inputs.h"
 #include "operators/residual_norm.h"
@@ -21,6 +23,10 @@ class SparseAttention {
   void compute(const ort::KernelContext& context) const;
 
  private:
+  using Projections = std::array<PackedMatrix, 3>;  // query, key, value
+
+  SparseAttention(const ort::KernelInfo& info, const Projections& projections);
+
   size_t heads_;
   float scale_;
   SparseMatrix query_;

@@ -10,7 +10,7 @@
 namespace kaprune {
 
 SparseLinear::SparseLinear(const ort::KernelInfo& info)
-    : activation_(read_activation(info)), matrix_(read_packed(info, 1, "out_features", "")) {}
+    : activation_(read_activation(info)), matrix_(read_packed(info, 1, "out_features", ""), kernels()) {}
 
 void SparseLinear::compute(const ort::KernelContext& context) const {
   const ort::Tensor x = context.input(0);
@@ -26,19 +26,25 @@ void SparseLinear::compute(const ort::KernelContext& context) const {
   if (tokens == 0) return;
 
   const Kernels& kernel = kernels();
-  const Tiling tiling(kernel, tokens);
-  const ort::Scratch scratch(context, tiling.padded_tokens() * (matrix_.columns() + matrix_.padded_rows()));
-  const Tiles x_tiles{scratch.data(), matrix_.columns()};
-  const Tiles y_tiles{scratch.data() + tiling.padded_tokens() * matrix_.columns(), matrix_.padded_rows()};
+  const Tiling tiling(kernel, tokens, matrix_.max_vectors());
+  const size_t used = matrix_.rounds() ? features : matrix_.columns();
+  const size_t rounded = matrix_.rounded_rows(features);
+  const ort::Scratch scratch(context, tiling.padded_tokens() * (used + rounded + matrix_.padded_rows()));
+  const Tiles x_tiles{scratch.data(), used};
+  const Tiles rounded_tiles{x_tiles.memory + tiling.padded_tokens() * used, rounded};
+  const Tiles y_tiles{rounded_tiles.memory + tiling.padded_tokens() * rounded, matrix_.padded_rows()};
+  const Tiles& operand = matrix_.rounds() ? rounded_tiles : x_tiles;
 
   const auto step = [&](const ort::Task& task) {
     const Tile tile = tiling.tile(task.chain);
     if (task.stage == 0) {
-      return kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, matrix_.columns(),
-                            tile.vectors, x_tiles.at(tile));
+      kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, used, tile.vectors,
+                     x_tiles.at(tile));
+      if (matrix_.rounds()) matrix_.round(features, tile.vectors, x_tiles.at(tile), rounded_tiles.at(tile));
+      return;
     }
     const size_t first_row = matrix_.first_row(task.index);
-    matrix_.multiply(kernel, task.index, activation_, tile.vectors, x_tiles.at(tile), y_tiles.at(tile));
+    matrix_.multiply(task.index, activation_, tile.vectors, operand.at(tile), y_tiles.at(tile));
     kernel.from_tile(y_tiles.at(tile) + first_row * tile.vectors * kernel.lanes, tile.vectors,
                      matrix_.row_count(task.index), tile.tokens, y + tile.first_token * matrix_.rows() + first_row,
                      matrix_.rows());

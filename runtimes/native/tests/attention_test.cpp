@@ -52,7 +52,7 @@ void check_attention(const Kernels& kernels, size_t tokens, size_t head_size, bo
   std::vector<float> mask(tokens, 0.0f);
   for (size_t key = tokens - tokens / 3; key < tokens; ++key) mask[key] = -3.4028234e38f;
 
-  const Tiling tiling(kernels, tokens);
+  const Tiling tiling(kernels, tokens, kernels.max_vectors);
   const size_t floats = tiling.padded_tokens() * features;
   Aligned q_tiles(floats), k_tiles(floats), v_tiles(floats), scores(kaprune::kKeysAtOnce * kernels.max_vectors * kernels.lanes);
   fill(kernels, tiling, q, features, q_tiles.data());

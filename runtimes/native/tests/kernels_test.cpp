@@ -19,13 +19,15 @@ int failures = 0;
 
 // A random packed matrix and the tensors that it views.
 struct RandomMatrix {
-  std::vector<float> values, bias;
+  std::vector<float> values, scales, bias;
+  std::vector<int8_t> integers;
   std::vector<int32_t> starts{0};
   std::vector<uint16_t> narrow;
   std::vector<uint32_t> wide;
   kaprune::PackedMatrix packed;
 
-  RandomMatrix(size_t rows, size_t columns, size_t block_rows, size_t block_columns, double density, bool wide_ids) {
+  RandomMatrix(size_t rows, size_t columns, size_t block_rows, size_t block_columns, double density, bool wide_ids,
+               bool in_int8) {
     std::mt19937 random(static_cast<uint32_t>(rows * 31 + columns));
     std::normal_distribution<float> normal;
     std::bernoulli_distribution kept(density);
@@ -40,9 +42,29 @@ struct RandomMatrix {
       }
       starts.push_back(static_cast<int32_t>(wide.size()));
     }
-    for (size_t row = 0; row < rows; ++row) bias.push_back(normal(random));
-    packed = {rows, end * block_columns, block_rows, block_columns, wide.size(), values.data(), starts.data(),
-              wide_ids ? static_cast<const void*>(wide.data()) : narrow.data(), wide_ids, bias.data()};
+    for (size_t row = 0; row < rows; ++row) {
+      bias.push_back(normal(random));
+      scales.push_back(in_int8 ? 0.01f + 0.01f * static_cast<float>(row % 7) : 1);
+    }
+    std::uniform_int_distribution<int> integer(-127, 127);
+    for (float& value : values) {
+      if (in_int8) value = static_cast<float>(integer(random));
+      integers.push_back(static_cast<int8_t>(value));
+    }
+    packed = {rows, end * block_columns, block_rows, block_columns, wide.size(), in_int8 ? nullptr : values.data(),
+              starts.data(), wide_ids ? static_cast<const void*>(wide.data()) : narrow.data(), wide_ids, bias.data(),
+              in_int8 ? integers.data() : nullptr, in_int8 ? scales.data() : nullptr};
+  }
+
+  // What a matrix of int8 makes of the features of a token before it multiplies them.
+  std::vector<float> rounded(const float* x, size_t columns) const {
+    std::vector<float> result(x, x + columns);
+    if (packed.integers == nullptr) return result;
+    float largest = 1e-30f;
+    for (const float value : result) largest = std::max(largest, std::abs(value));
+    const float inverse = 127.0f / largest;
+    for (float& value : result) value = std::nearbyint(value * inverse) * (largest / 127.0f);
+    return result;
   }
 
   double product(size_t row, const float* x) const {
@@ -51,7 +73,7 @@ struct RandomMatrix {
     for (int32_t block = starts[block_row]; block < starts[block_row + 1]; ++block) {
       for (size_t c = 0; c < packed.block_columns; ++c) {
         const size_t place = (block * packed.block_rows + row % packed.block_rows) * packed.block_columns + c;
-        sum += double(values[place]) * x[packed.block_column(block) * packed.block_columns + c];
+        sum += double(values[place]) * scales[row] * x[packed.block_column(block) * packed.block_columns + c];
       }
     }
     return sum;
@@ -65,8 +87,8 @@ void check_matrix(const Kernels& kernels, const RandomMatrix& matrix, size_t col
   std::vector<float> x(tokens * columns);
   for (float& value : x) value = normal(random);
 
-  const kaprune::SparseMatrix sparse(matrix.packed);
-  const kaprune::Tiling tiling(kernels, tokens);
+  const kaprune::SparseMatrix sparse(matrix.packed, kernels);
+  const kaprune::Tiling tiling(kernels, tokens, sparse.max_vectors());
   const size_t rows = matrix.packed.rows;
   std::vector<float> y(tokens * rows);
   for (size_t index = 0; index < tiling.count(); ++index) {
@@ -74,9 +96,11 @@ void check_matrix(const Kernels& kernels, const RandomMatrix& matrix, size_t col
     const size_t width = tile.vectors * kernels.lanes;
     Aligned x_tile(columns * width);
     Aligned y_tile((rows + 3) * width);
+    Aligned rounded(sparse.rounded_rows(columns) * width);
     kernels.to_tile(x.data() + tile.first_token * columns, columns, tile.tokens, columns, tile.vectors, x_tile.data());
+    if (sparse.rounds()) sparse.round(columns, tile.vectors, x_tile.data(), rounded.data());
     for (size_t part = 0; part < sparse.part_count(); ++part) {
-      sparse.multiply(kernels, part, activation, tile.vectors, x_tile.data(), y_tile.data());
+      sparse.multiply(part, activation, tile.vectors, (sparse.rounds() ? rounded : x_tile).data(), y_tile.data());
     }
     kernels.from_tile(y_tile.data(), tile.vectors, rows, tile.tokens, y.data() + tile.first_token * rows, rows);
   }
@@ -84,11 +108,12 @@ void check_matrix(const Kernels& kernels, const RandomMatrix& matrix, size_t col
   double worst = 0;
   double largest = 0;
   for (size_t token = 0; token < tokens; ++token) {
+    const std::vector<float> features = matrix.rounded(x.data() + token * columns, columns);
     for (size_t row = 0; row < rows; ++row) {
-      double expected = matrix.product(row, x.data() + token * columns);
+      double expected = matrix.product(row, features.data());
       if (activation == Activation::kGelu) expected *= 0.5 * (1 + std::erf(expected / std::sqrt(2.0)));
       worst = std::max(worst, std::abs(expected - y[token * rows + row]));
-      largest = std::max(largest, std::abs(expected));
+      largest = std::max({largest, std::abs(expected), std::abs(double(matrix.bias[row]))});
     }
   }
   if (!(worst <= 2e-6 * largest)) {
@@ -109,8 +134,11 @@ int main() {
   for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const Shape& shape : shapes) {
       for (const double density : {0.0, 0.1, 1.0}) {
-        for (const bool wide_ids : {false, true}) {
-          const RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids);
+        for (const int form : {0, 1, 2, 3}) {
+          const bool wide_ids = form & 1;
+          const bool in_int8 = form & 2;
+          const RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids,
+                                    in_int8);
           for (const size_t tokens : {1, 5, 16, 33, 100}) {
             for (const Activation activation : {Activation::kNone, Activation::kGelu}) {
               check_matrix(*kernels, matrix, shape.columns, tokens, activation);

@@ -1,0 +1,22 @@
+// Sums of `kDotInputs` products of integers at a time, in 32-bit lanes, where the instruction set has them.
+//
+// A row of integers is one register: one feature of `kDotInputs` vectors of tokens, in an order of `pack`'s own.
+//   pack(tokens)                     makes it of 32-bit integers, a vector of tokens each
+//   interleave(rows, tokens)         of `kDotInputs` features makes vectors of tokens, the features side by side in a lane
+//   dot<Row>(sum, tokens, weights)   adds to a sum their products with the weights of one of four rows
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/vector.h"
+
+#if defined(__SSE2__) && (KAPRUNE_LANES == 4 || (KAPRUNE_LANES == 8 && defined(__AVX2__)) || \
+                          (KAPRUNE_LANES == 16 && defined(__AVX512BW__)))
+#include "kernels/dot_x86.h"
+#elif defined(__ARM_FEATURE_DOTPROD) && KAPRUNE_LANES == 4
+#include "kernels/dot_neon.h"
+#else
+namespace kaprune::KAPRUNE_ISA {
+constexpr size_t kDotInputs = 0;
+}
+#endif
