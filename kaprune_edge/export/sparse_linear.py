@@ -81,22 +81,29 @@ SparseLinear <out_features, blocksize, activation>
 INT8_BODY = BODY.replace(
     "W_transposed = ScatterND (zeros, place, values)",
     """values_float = Cast <to: int = 1> (values)
-  W_unscaled = ScatterND (zeros, place, values_float)
-  W_transposed = Mul (W_unscaled, scales)
-
-  # Each token in multiples of a 127th of its largest magnitude.
+  W_transposed = ScatterND (zeros, place, values_float)""",
+).replace(
+    "product = MatMul (X, W_transposed)",
+    """
+  # Each token in steps of 1/127 of its largest magnitude.
+  magnitude = Abs (X)
+  largest_magnitude = ReduceMax (magnitude, minus_one_1d)
+  tiny = Constant <value_float: float = 1e-30> ()
+  largest = Max (largest_magnitude, tiny)
   steps = Constant <value_float: float = 127.0> ()
-  smallest = Constant <value_float: float = 1e-30> ()
-  magnitudes = Abs (X)
-  largest = ReduceMax (magnitudes, minus_one_1d)
-  bounded = Max (largest, smallest)
-  step_size = Div (bounded, steps)
-  inverse = Div (steps, bounded)
-  X_in_steps = Mul (X, inverse)
-  X_whole = Round (X_in_steps)
-  X_rounded = Mul (X_whole, step_size)""",
-).replace("MatMul (X, W_transposed)", "MatMul (X_rounded, W_transposed)")
-"""For int8 values with scales. A function cannot ask for its inputs' types: a file has one of the two."""
+  inverse = Div (steps, largest)
+  X_steps = Mul (X, inverse)
+  X_integers = Round (X_steps)
+  step = Div (largest, steps)
+
+  integers_product = MatMul (X_integers, W_transposed)
+  stepped = Mul (integers_product, step)
+  product = Mul (stepped, scales)""",
+)
+"""For int8 values with scales. A function cannot ask for its inputs' types: a file has one of the two.
+
+Tokens are rounded as they come, and integers multiplied: as float32 here, exact up to sums of 2^24.
+"""
 
 
 def attributes(packed: BlockSparseRows, activation: str) -> list[ir.Attr]:

@@ -14,7 +14,8 @@ class QuantizeSparseLinear(ir.passes.InPlacePass):
     """Rounds the values of every packed matrix to int8, symmetric, with a scale for each output.
 
     - A row becomes multiples of 1/127 of its largest magnitude.
-    - The operators then round their inputs likewise, each token by itself, at run time.
+    - What the matrices multiply becomes int8 when the model runs, each token by its own largest magnitude:
+      nothing is calibrated.
     - A matrix that several nodes share is rounded once.
     """
 
