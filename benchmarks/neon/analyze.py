@@ -17,9 +17,12 @@ NATIVE = HERE.parents[1] / "runtimes" / "native"
 START, END = "<!-- table -->\n", "<!-- end of table -->\n"
 PROCESSORS = "cortex-a55", "cortex-a76", "neoverse-n1"
 ITERATIONS = 500
-LANES = 4
+MULTIPLY_ADDS = {"fmla": 4, "sdot": 16}
+"""How many one instruction does."""
+SETS = {"neon": "fmla", "neon_dotprod": "sdot"}
+"""Instruction sets of the library, and which of their loops are shown: those with such an instruction."""
 FEWEST = 8
-"""Vector multiply-adds that make a loop worth a row."""
+"""Such instructions that make a loop worth a row."""
 
 
 @dataclass(frozen=True)
@@ -43,29 +46,31 @@ def main() -> None:
     parser.add_argument("--llvm-mca", default="llvm-mca", help="the program")
     arguments = parser.parse_args()
 
-    independent = [f"fmla v{register}.4s, v30.4s, v31.4s" for register in range(24)]
-    peaks = {cpu: simulate(arguments.llvm_mca, cpu, independent) for cpu in PROCESSORS}
-    peak = {cpu: len(independent) * LANES / cycles for cpu, (cycles, _) in peaks.items()}
-    rows = []
-    for name, loop in dict(loops(assembly(arguments.work))).items():
-        multiply_adds = LANES * sum(line.startswith("fmla") for line in loop)
-        if multiply_adds < LANES * FEWEST:
-            continue
-        estimates = {}
-        for cpu in PROCESSORS:
-            cycles, busy = simulate(arguments.llvm_mca, cpu, loop)
-            rate = multiply_adds / cycles
-            unit = max(busy, key=lambda each: busy[each])
-            estimates[cpu] = asdict(Estimate(cycles, rate, 100 * rate / peak[cpu], unit, busy[unit]))
-        rows.append(
-            {"loop": name, "instructions": len(loop), "multiply_adds": multiply_adds, "processors": estimates}
-        )
+    configure(arguments.work)
+    peaks, rows = {}, []
+    for instruction_set, instruction in SETS.items():
+        peak = peaks[instruction] = {
+            cpu: peak_rate(arguments.llvm_mca, cpu, instruction) for cpu in PROCESSORS
+        }
+        for name, loop in dict(loops(assembly(arguments.work, instruction_set))).items():
+            count = sum(line.startswith(instruction) for line in loop)
+            if count < FEWEST:
+                continue
+            multiply_adds = count * MULTIPLY_ADDS[instruction]
+            estimates = {}
+            for cpu in PROCESSORS:
+                cycles, busy = simulate(arguments.llvm_mca, cpu, loop)
+                rate = multiply_adds / cycles
+                unit = max(busy, key=lambda each: busy[each])
+                estimates[cpu] = asdict(Estimate(cycles, rate, 100 * rate / peak[cpu], unit, busy[unit]))
+            row = {"loop": name, "instructions": len(loop), "multiply_adds": multiply_adds}
+            rows.append(row | {"processors": estimates})
     version = re.search(r"LLVM version (\S+)", output(arguments.llvm_mca, "--version"))
     assert version is not None
     content = {
         "compiler": output("aarch64-linux-gnu-g++", "--version").splitlines()[0],
         "llvm": version[1],
-        "peak_multiply_adds_per_cycle": peak,
+        "peak_multiply_adds_per_cycle": peaks,
         "rows": rows,
     }
     (HERE / "results.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -78,13 +83,26 @@ def output(*command: str, text: str = "") -> str:
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
-def assembly(work: Path) -> str:
-    """Compile the kernels as the library does, and keep the assembly."""
+def peak_rate(program: str, cpu: str, instruction: str) -> float:
+    """Multiply-adds in a cycle of independent instructions."""
+    inputs = {"fmla": "v30.4s, v31.4s", "sdot": "v30.16b, v31.4b[0]"}[instruction]
+    independent = [f"{instruction} v{register}.4s, {inputs}" for register in range(24)]
+    cycles, _ = simulate(program, cpu, independent)
+    return len(independent) * MULTIPLY_ADDS[instruction] / cycles
+
+
+def configure(work: Path) -> None:
+    """Prepare the library's own build, which is to keep the assembly."""
     toolchain = NATIVE / "cmake" / "aarch64-linux.cmake"
     flags = ["-DCMAKE_BUILD_TYPE=Release", "-DKAPRUNE_TESTS=OFF", "-DCMAKE_CXX_FLAGS=-save-temps=obj"]
     output("cmake", "-S", str(NATIVE), "-B", str(work), f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", *flags)
-    output("cmake", "--build", str(work), "--target", "kernels_neon", "--clean-first")
-    (file,) = work.glob("CMakeFiles/kernels_neon.dir/**/*.s")
+
+
+def assembly(work: Path, instruction_set: str) -> str:
+    """Compile the kernels of an instruction set."""
+    target = f"kernels_{instruction_set}"
+    output("cmake", "--build", str(work), "--target", target, "--clean-first")
+    (file,) = work.glob(f"CMakeFiles/{target}.dir/**/*.s")
     return output("c++filt", text=file.read_text())
 
 
@@ -98,7 +116,7 @@ def loops(listing: str) -> Iterator[tuple[str, list[str]]]:
             branch = re.match(r"(?:b\S*|cbn?z|tbn?z)\s.*?(\.L\w+)$", line)
             if branch and labels.get(branch[1], end) < end:
                 spans.append((labels[branch[1]], end))
-        kernel = re.sub(r"\(.*|kaprune::neon::|::run", "", name)
+        kernel = re.sub(r"\(.*|kaprune::\w+::|::run", "", name)
         inner = [span for span in spans if not any(_within(other, span) for other in spans)]
         for number, (start, end) in enumerate(inner, start=1):
             body = [line for line in lines[start : end + 1] if line and not re.match(r"\.|//", line)]
@@ -115,7 +133,13 @@ def simulate(program: str, cpu: str, loop: list[str]) -> tuple[float, dict[str, 
     Returns:
         Cycles of an iteration, and for how many of them each unit of the processor is busy.
     """
-    options = ["-mtriple=aarch64", f"-mcpu={cpu}", f"-iterations={ITERATIONS}", "-instruction-info=false"]
+    options = [
+        "-mtriple=aarch64",
+        f"-mcpu={cpu}",
+        "-mattr=+dotprod",
+        f"-iterations={ITERATIONS}",
+        "-instruction-info=false",
+    ]
     report = output(program, *options, text="\n".join(loop))
     cycles = re.search(r"Total Cycles:\s+(\d+)", report)
     assert cycles is not None

@@ -35,7 +35,7 @@ def library_path() -> Path:
 
 
 def instruction_set() -> str:
-    """Name the kernels that the library runs on this machine: avx512, avx2, neon or portable.
+    """Name the kernels that the library runs on this machine: such as avx2, neon_dotprod or portable.
 
     Raises:
         KapruneError: The library is missing or does not load.

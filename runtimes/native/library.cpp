@@ -67,5 +67,6 @@ KAPRUNE_EXPORT OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const Or
   }
 }
 
-// Names the instruction set that this machine runs: "avx512", "avx2", "neon" or "portable".
+// Names the instruction set that this machine runs: "avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_dotprod",
+// "neon" or "portable".
 KAPRUNE_EXPORT const char* KapruneInstructionSet() { return kaprune::kernels().name; }

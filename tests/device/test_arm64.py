@@ -53,7 +53,7 @@ def test_from_text_to_label_as_on_this_machine(sparse_deployment, options):
 def test_a_benchmark_on_the_device_over_ssh(server, deployment, wheel, task_spec):
     options = {"device": "ssh://device", "device_python": PYTHON, "device_library": wheel}
     comparison = bench([deployment], sequence_length=16, rounds=2, runs=2, **options)
-    assert comparison.machine.kernels == "neon"
+    assert comparison.machine.kernels == "neon_dotprod"
     assert "aarch64" in comparison.machine.system
     assert comparison.rows[0].timing.median_ms > 0
     there = evaluate(str(deployment), task_spec, **options)
@@ -79,7 +79,7 @@ def test_a_device_without_python(server, deployment, wheel, tmp_path, monkeypatc
     np.testing.assert_allclose(logits, Classifier(deployment).logits(TEXTS), rtol=0, atol=1e-5)
     options = {"device": "ssh://device", "device_onnxruntime": onnxruntime, "device_library": wheel}
     comparison = bench([deployment], sequence_length=16, rounds=2, runs=2, **options)
-    assert comparison.machine.kernels == "neon"
+    assert comparison.machine.kernels == "neon_dotprod"
     assert "aarch64" in comparison.machine.system
 
 
