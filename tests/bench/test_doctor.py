@@ -4,6 +4,7 @@ import onnxruntime
 import torch
 
 from kaprune_edge.doctor import diagnose
+from kaprune_runtime import instruction_set
 
 
 def test_a_sound_installation_has_no_problems(tmp_path, monkeypatch):

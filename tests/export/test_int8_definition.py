@@ -24,7 +24,8 @@ def run(integers, scales, bias, block, x, optimized=""):
     model = onnx.parser.parse_model(
         '<ir_version: 10, opset_import: ["" : 20, "ai.kaprune" : 1]> tested '
         f"(float[tokens, {integers.shape[1]}] x) => (float[tokens, {len(integers)}] y) {{"
-        f'y = ai.kaprune.SparseLinear <out_features = {len(integers)}, blocksize = {list(block)}, activation = "none">'
+        f"y = ai.kaprune.SparseLinear <out_features = {len(integers)}, blocksize = {list(block)}, "
+        f'activation = "none">'
         f"(x, {', '.join(tensors)}) }}"
     )
     model.graph.initializer.extend(

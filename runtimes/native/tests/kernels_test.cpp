@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "matrix/sparse_matrix.h"
@@ -134,9 +135,7 @@ int main() {
   for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const Shape& shape : shapes) {
       for (const double density : {0.0, 0.1, 1.0}) {
-        for (const int form : {0, 1, 2, 3}) {
-          const bool wide_ids = form & 1;
-          const bool in_int8 = form & 2;
+        for (const auto [wide_ids, in_int8] : {std::pair{false, false}, {true, false}, {false, true}}) {
           const RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids,
                                     in_int8);
           for (const size_t tokens : {1, 5, 16, 33, 100}) {
