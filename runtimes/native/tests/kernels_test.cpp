@@ -135,7 +135,7 @@ int main() {
   for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const Shape& shape : shapes) {
       for (const double density : {0.0, 0.1, 1.0}) {
-        for (const auto [wide_ids, in_int8] : {std::pair{false, false}, {true, false}, {false, true}}) {
+        for (const auto& [wide_ids, in_int8] : {std::pair{false, false}, {true, false}, {false, true}}) {
           const RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids,
                                     in_int8);
           for (const size_t tokens : {1, 5, 16, 33, 100}) {
