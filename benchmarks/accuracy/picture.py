@@ -1,0 +1,47 @@
+"""Points below the teacher over the share of weights kept, a panel a task."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import NullLocator
+from rows import Student
+
+
+def draw(found: list[Student], file: Path) -> None:
+    """Draw all trained students."""
+    trained = [student for student in found if student.about["steps"]]
+    tasks = sorted({student.task for student in trained})
+    kinds = sorted({_kind(student) for student in trained})
+    figure, panels = plt.subplots(
+        1, len(tasks), figsize=(3.6 * len(tasks), 4), layout="constrained", squeeze=False
+    )
+    for panel, task in zip(panels[0], tasks, strict=True):
+        for index, kind in enumerate(kinds):
+            points = sorted(
+                (100 * (1 - student.about["sparsity"]), student.drop)
+                for student in trained
+                if (student.task, _kind(student)) == (task, kind)
+            )
+            if points:
+                panel.plot(*zip(*points, strict=True), marker="o", color=f"C{index}", label=kind)
+        panel.axhline(0, color="grey", linewidth=1)
+        panel.set(title=task, xscale="log", xlabel="per cent of weights kept", xlim=(25, 4))
+        panel.set_xticks([20, 10, 5], ["20", "10", "5"])
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.invert_yaxis()
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("points below the teacher")
+    labels = {
+        label: line
+        for panel in panels[0]
+        for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(labels.values(), labels, loc="outside lower center", ncols=3, fontsize="small")
+    figure.savefig(file, dpi=110)
+
+
+def _kind(student: Student) -> str:
+    about = student.about
+    if about["method"] == "distill":
+        return "dense student"
+    return f"{about['pattern']}, {about['criterion']}, {about['decay']} rate"
