@@ -83,6 +83,9 @@ class PruneRecipe(_DistillationRecipe):
     student_start: Literal["pretrained", "teacher"] = Field(
         "teacher", description="the weights that pruning starts from"
     )
+    learns_from: Literal["teacher", "labels"] = Field(
+        "teacher", description="labels leave distillation out, to compare with"
+    )
     sparsity: _Share = Field(0.95, description="share of the encoder's weights to remove")
     pattern: Annotated[str, AfterValidator(_check_pattern)] = Field(
         "unstructured", description="unstructured, RxC blocks (rows are outputs) or N:M"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import set_seed
+from transformers import PreTrainedModel, set_seed
 
 from kaprune_edge.artifacts import check_resumable, resumable_folder
 from kaprune_edge.augmentation.rows import check_augmentable
@@ -15,7 +15,8 @@ from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.devices import LOCAL, open_device
 from kaprune_edge.distillation.students import make_student, student_shape, uniform_layer_map
 from kaprune_edge.distillation.teaching import distill as teach
-from kaprune_edge.distillation.teaching import prune_while_distilling
+from kaprune_edge.distillation.teaching import distillation_loss, label_loss, prune_while_training
+from kaprune_edge.distillation.training import Loss
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.export import Deployment, export_model
@@ -81,10 +82,9 @@ def prune(
             pruner.prune(recipe.sparsity, criterion(student, teacher, text, run.progress.advance))
             steps = 0
         else:
-            steps = prune_while_distilling(
+            steps = prune_while_training(
                 student,
-                teacher,
-                recipe.losses,
+                _loss(recipe, student, teacher),
                 pruner,
                 criterion(student, teacher, text),
                 recipe.schedule,
@@ -98,6 +98,13 @@ def prune(
             "sparsity": round(pruner.sparsity, 4),
         }
         return Run(output, run.finish(student, teacher, method, steps))
+
+
+def _loss(recipe: PruneRecipe, student: PreTrainedModel, teacher: PreTrainedModel) -> Loss:
+    if recipe.learns_from == "labels":
+        return label_loss
+    layer_map = range(1, teacher.config.num_hidden_layers + 1)
+    return distillation_loss(student, teacher, layer_map, recipe.losses)
 
 
 def distill(

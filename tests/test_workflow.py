@@ -100,6 +100,15 @@ def test_the_student_starts_where_it_is_told(checkpoint, task_spec, tmp_path, st
     assert [torch.allclose(weights, other, atol=1e-6) for other in others] == [True, False]
 
 
+def test_a_student_of_labels_does_not_learn_from_its_teacher(pruned, checkpoint, task_spec, tmp_path):
+    teachers = [pruned("bert").folder / "teacher", pruned("bert").folder]
+    fields = {"student_start": "pretrained", "learns_from": "labels", "criterion": "magnitude"}
+    for teacher in teachers:
+        prune(recipe(checkpoint(), task_spec, teacher=str(teacher), **fields), tmp_path / teacher.name)
+    one, other = (load_file(tmp_path / teacher.name / "model.safetensors") for teacher in teachers)
+    assert all(weight.equal(other[name]) for name, weight in one.items())
+
+
 @pytest.mark.parametrize("criterion", ["reconstruction", "magnitude"])
 def test_one_shot_pruning_changes_the_encoder_of_the_teacher_alone(pruned, task_spec, tmp_path, criterion):
     teacher = pruned("bert").folder / "teacher"

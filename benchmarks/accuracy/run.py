@@ -51,7 +51,10 @@ def run(row: str, glue: Path, work: Path) -> None:
         if "student" in content:
             distill(make_recipe(DistillRecipe, file, overrides), work / row, resume=resume, progress=watch)
         else:
-            overrides["model"] = str(default_model())
+            model = content.get("model")
+            overrides["model"] = str(work / model if model else default_model())
+            if model and not (work / model).exists():
+                make(model, glue, work)
             prune(make_recipe(PruneRecipe, file, overrides), work / row, resume=resume, progress=watch)
 
 

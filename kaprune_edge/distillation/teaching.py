@@ -26,7 +26,7 @@ from kaprune_edge.recipe import LossWeights
 
 def fine_tune(model: PreTrainedModel, lessons: Lessons) -> int:
     """Train on the labels, in place; returns the number of steps."""
-    return train(model, lambda model, batch: model(**batch).loss, lessons, "fine-tune teacher")
+    return train(model, label_loss, lessons, "fine-tune teacher")
 
 
 def distill(
@@ -57,39 +57,41 @@ def distill(
     return steps
 
 
-def prune_while_distilling(
+def prune_while_training(
     student: PreTrainedModel,
-    teacher: PreTrainedModel,
-    weights: LossWeights,
+    loss: Loss,
     pruner: Pruner,
     criterion: Criterion,
     schedule: Schedule,
     sparsity: float,
     lessons: Lessons,
 ) -> int:
-    """Teach a student of the teacher's shape while its weights go, in place; returns the number of steps.
+    """Teach a student while its weights go, in place; returns the number of steps.
 
     Xu et al., "Rethinking Network Pruning" (NAACL 2021), section 3.
 
     Args:
         student: What is taught and pruned.
-        teacher: A fine-tuned model of the same depth and width.
-        weights: Of the losses.
+        loss: What it learns from.
         pruner: Holds the student's matrices.
         criterion: Decides which weights go.
         schedule: How the sparsity rises.
         sparsity: What it rises to.
         lessons: Rows and hyperparameters.
     """
-    layer_map = range(1, teacher.config.num_hidden_layers + 1)
     return train(
         student,
-        distillation_loss(student, teacher, layer_map, weights),
+        loss,
         lessons,
-        "prune and distil",
+        "prune and train",
         callbacks=[_Pruning(pruner, criterion, schedule, sparsity)],
         on_step=lambda: {"sparsity": pruner.sparsity},
     )
+
+
+def label_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    """Compare with the labels, as the checkpoint's own class does."""
+    return cast(Tensor, model(**batch).loss)
 
 
 def distillation_loss(

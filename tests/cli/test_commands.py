@@ -34,7 +34,7 @@ def test_prune(place, run):
         "  teacher  accuracy N, f1 N",
     ]
     assert following == "next: kaprune-edge export run --target x86-64 -o deployment"
-    assert re.search(r"^prune and distil 1/1  loss \d+\.\d+  sparsity 0\.75", finished.err, re.MULTILINE)
+    assert re.search(r"^prune and train 1/1  loss \d+\.\d+  sparsity 0\.75", finished.err, re.MULTILINE)
 
 
 def test_a_terminal_sees_a_bar_with_loss_and_sparsity(place, run, monkeypatch):
@@ -42,7 +42,7 @@ def test_a_terminal_sees_a_bar_with_loss_and_sparsity(place, run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     finished = run(f"kaprune-edge prune model {SHORT} --teacher model --sparsity 0.75 -o run")
     last = re.sub(r"\x1b\[[0-9;?]*\w", "", finished.err).rstrip().splitlines()[-1]
-    assert re.match(r"prune and distil +━+ 1/1 \d+:\d+:\d+ loss \d+\.\d+  sparsity 0\.750", last)
+    assert re.match(r"prune and train +━+ 1/1 \d+:\d+:\d+ loss \d+\.\d+  sparsity 0\.750", last)
 
 
 def test_options_win_over_the_recipe(place, run_json):
