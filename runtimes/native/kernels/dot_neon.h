@@ -8,6 +8,7 @@
 namespace kaprune::KAPRUNE_ISA {
 
 constexpr size_t kDotInputs = 4;
+constexpr int kDotOffset = 0;
 
 inline IntVector pack(const IntVector (&tokens)[kDotInputs]) {
   const int16x8_t first = vcombine_s16(vqmovn_s32(int32x4_t(tokens[0])), vqmovn_s32(int32x4_t(tokens[1])));

@@ -5,21 +5,12 @@
 
 #define KAPRUNE_DOT
 
-#include <immintrin.h>
-
-#if KAPRUNE_LANES == 4
-#define KAPRUNE_MM(name) _mm_##name
-#elif KAPRUNE_LANES == 8
-#define KAPRUNE_MM(name) _mm256_##name
-#else
-#define KAPRUNE_MM(name) _mm512_##name
-#endif
+#include "kernels/registers_x86.h"
 
 namespace kaprune::KAPRUNE_ISA {
 
 constexpr size_t kDotInputs = 2;
-
-using Register = decltype(KAPRUNE_MM(set1_epi32)(0));
+constexpr int kDotOffset = 0;
 
 inline IntVector pack(const IntVector (&tokens)[kDotInputs]) {
   return IntVector(KAPRUNE_MM(packs_epi32)(Register(tokens[0]), Register(tokens[1])));
@@ -37,11 +28,7 @@ inline FourWeights load_four(const int32_t* weights) { return weights; }
 template <int Row>
 inline void dot(IntVector& sum, IntVector tokens, FourWeights weights) {
   const Register repeated = KAPRUNE_MM(set1_epi32)(weights[Row]);
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-  sum = IntVector(KAPRUNE_MM(dpwssd_epi32)(Register(sum), Register(tokens), repeated));
-#else
   sum += IntVector(KAPRUNE_MM(madd_epi16)(Register(tokens), repeated));
-#endif
   pin(sum);  // else the compiler gathers products first and runs out of registers
 }
 

@@ -45,6 +45,7 @@ struct Integers4x1 {
   const int32_t* weights;   // [groups][block_rows]: those of the group's blocks side by side, in 16 or 8 bits each
   const uint32_t* starts;   // [block rows + 1]: first group of each block row
   const uint16_t* columns;  // [groups][dot_inputs]
+  const int32_t* initial;   // [rows]: what sums begin with, to take `Kernels::dot_offset` off
   const float* scales;      // [rows]
   const float* bias;        // [rows]
 };
@@ -80,6 +81,7 @@ struct Kernels {
   size_t lanes;
   size_t max_vectors;
   size_t dot_inputs;  // products of integers that are summed at a time; 0 where there is no such instruction
+  int dot_offset;     // what is added to the integers of tokens, where the instruction wants them unsigned
 
   // y = activation(matrix . x + bias) for the block rows `first` to `last` - 1; x and y are tiles, y of these rows only.
   void (*multiply_4x1)(const Blocks4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,

@@ -67,12 +67,12 @@ inline void quantize_tile(size_t features, size_t vectors, const float* x, float
     steps[v] = Step(largest_magnitude(in + source[v], features, vectors));
     step_sizes[v] = steps[v].size;
   }
-  const IntVector rounder = IntVector(broadcast(kRounder));
+  const IntVector zero = IntVector(broadcast(kRounder)) - kDotOffset;
   for (size_t feature = 0; feature < features; ++feature, in += vectors) {
     IntVector tokens[kDotInputs];
     KAPRUNE_UNROLL
     for (size_t v = 0; v < kDotInputs; ++v) {
-      tokens[v] = IntVector(steps_beyond_rounder(in[source[v]], steps[v])) - rounder;
+      tokens[v] = IntVector(steps_beyond_rounder(in[source[v]], steps[v])) - zero;
     }
     out[feature] = pack(tokens);
   }

@@ -10,55 +10,66 @@
 
 namespace kaprune::KAPRUNE_ISA {
 
-template <int... Row>
-inline void dot_rows(IntVector (&sums)[4][kDotInputs], const IntVector (&tokens)[kDotInputs], FourWeights weights,
+template <int V, int... Row>
+inline void dot_rows(IntVector (&sums)[4][V], const IntVector (&tokens)[kDotInputs], FourWeights weights,
                      std::integer_sequence<int, Row...>) {
   const auto row = [&](auto number) {
     constexpr int kRow = decltype(number)::value;
     KAPRUNE_UNROLL
-    for (size_t v = 0; v < kDotInputs; ++v) dot<kRow>(sums[kRow][v], tokens[v], weights);
+    for (int v = 0; v < V; ++v) dot<kRow>(sums[kRow][v], tokens[v], weights);
   };
   (row(std::integral_constant<int, Row>()), ...);
 }
 
-inline void multiply_int8(const Integers4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,
-                          const float* x, float* y) {
-  const auto* step_sizes = reinterpret_cast<const Vector*>(x);
-  const auto* rows = reinterpret_cast<const IntVector*>(x) + kDotInputs;
-  auto* out = reinterpret_cast<Vector*>(y);
-  const size_t block_rows = matrix.block_rows;
-  for (size_t block_row = first; block_row < last; ++block_row) {
-    const uint16_t* const end = matrix.columns + matrix.starts[block_row + 1] * kDotInputs;
-    for (size_t part = 0; part < block_rows; part += 4, out += 4 * vectors) {
-      IntVector sums[4][kDotInputs];
-      KAPRUNE_UNROLL
-      for (size_t r = 0; r < 4; ++r) {
+template <int V>
+struct MultiplyInt8 {
+  // Out of line: each V then has the registers to itself.
+  __attribute__((noinline)) static void run(const Integers4x1& matrix, size_t first, size_t last, Activation activation,
+                                            const float* x, float* y) {
+    Vector steps[V];
+    KAPRUNE_UNROLL
+    for (int v = 0; v < V; ++v) steps[v] = reinterpret_cast<const Vector*>(x)[v];
+    const auto* rows = reinterpret_cast<const IntVector*>(x) + kDotInputs;
+    auto* out = reinterpret_cast<Vector*>(y);
+    const size_t block_rows = matrix.block_rows;
+    for (size_t block_row = first; block_row < last; ++block_row) {
+      const uint16_t* const end = matrix.columns + matrix.starts[block_row + 1] * kDotInputs;
+      for (size_t part = 0; part < block_rows; part += 4, out += 4 * V) {
+        const size_t row = block_row * block_rows + part;
+        IntVector sums[4][V];
         KAPRUNE_UNROLL
-        for (size_t v = 0; v < kDotInputs; ++v) sums[r][v] = IntVector{};
-      }
-      const int32_t* weights = matrix.weights + matrix.starts[block_row] * block_rows + part;
-      for (const uint16_t* columns = matrix.columns + matrix.starts[block_row] * kDotInputs; columns < end;
-           columns += kDotInputs, weights += block_rows) {
-        IntVector features[kDotInputs];
-        IntVector tokens[kDotInputs];
-        KAPRUNE_UNROLL
-        for (size_t i = 0; i < kDotInputs; ++i) features[i] = rows[columns[i]];
-        interleave(features, tokens);
-        dot_rows(sums, tokens, load_four(weights), std::make_integer_sequence<int, 4>());
-      }
-      const size_t row = block_row * block_rows + part;
-      KAPRUNE_UNROLL
-      for (size_t r = 0; r < 4; ++r) {
-        KAPRUNE_UNROLL
-        for (size_t v = 0; v < kDotInputs; ++v) {  // to the end, so that sums stay in registers
-          if (v >= vectors) continue;
-          out[r * vectors + v] = __builtin_convertvector(sums[r][v], Vector) * (step_sizes[v] * matrix.scales[row + r]) +
-                                 matrix.bias[row + r];
+        for (int r = 0; r < 4; ++r) {
+          KAPRUNE_UNROLL
+          for (int v = 0; v < V; ++v) sums[r][v] = IntVector{} + matrix.initial[row + r];
         }
+        const int32_t* weights = matrix.weights + matrix.starts[block_row] * block_rows + part;
+        for (const uint16_t* columns = matrix.columns + matrix.starts[block_row] * kDotInputs; columns < end;
+             columns += kDotInputs, weights += block_rows) {
+          IntVector features[kDotInputs];
+          IntVector tokens[kDotInputs];
+          KAPRUNE_UNROLL
+          for (size_t i = 0; i < kDotInputs; ++i) features[i] = rows[columns[i]];
+          interleave(features, tokens);
+          dot_rows(sums, tokens, load_four(weights), std::make_integer_sequence<int, 4>());
+        }
+        KAPRUNE_UNROLL
+        for (int r = 0; r < 4; ++r) {
+          const float scale = matrix.scales[row + r];
+          const float bias = matrix.bias[row + r];
+          KAPRUNE_UNROLL
+          for (int v = 0; v < V; ++v) {
+            out[r * V + v] = __builtin_convertvector(sums[r][v], Vector) * (steps[v] * scale) + bias;
+          }
+        }
+        activate(activation, out, 4 * V);
       }
-      activate(activation, out, 4 * vectors);
     }
   }
+};
+
+inline void multiply_int8(const Integers4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,
+                          const float* x, float* y) {
+  with_vectors<MultiplyInt8, kDotVectors>(vectors, matrix, first, last, activation, x, y);
 }
 
 }  // namespace kaprune::KAPRUNE_ISA

@@ -22,6 +22,7 @@ const Kernels table = {
     kLanes,
     kMaxVectors,
     kDotInputs,
+    kDotOffset,
     multiply_4x1,
     multiply_1x1,
     round_tile,

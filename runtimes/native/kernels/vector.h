@@ -71,15 +71,15 @@ inline Pointer opaque(Pointer pointer) {
   return pointer;
 }
 
-// Calls Kernel<V>::run(arguments...) for V = `vectors`.
-template <template <int> class Kernel, class... Arguments>
+// Calls Kernel<V>::run(arguments...) for V = `vectors`, which is at most Most.
+template <template <int> class Kernel, int Most = kMaxVectors, class... Arguments>
 inline void with_vectors(size_t vectors, const Arguments&... arguments) {
-  static_assert(kMaxVectors == 3 || kMaxVectors == 4, "add a case");
+  static_assert(Most >= 2 && Most <= 4, "add a case");
   switch (vectors) {
     case 1: return Kernel<1>::run(arguments...);
     case 2: return Kernel<2>::run(arguments...);
-    case 3: return Kernel<3>::run(arguments...);
-    default: return Kernel<kMaxVectors>::run(arguments...);
+    case 3: return Kernel<Most < 3 ? Most : 3>::run(arguments...);
+    default: return Kernel<Most>::run(arguments...);
   }
 }
 

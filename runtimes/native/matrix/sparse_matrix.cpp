@@ -72,6 +72,7 @@ void SparseMatrix::group_integers(const PackedMatrix& matrix) {
   const size_t size = kernels_->dot_inputs;
   const size_t bits = 32 / size;
   const size_t block_rows = matrix.block_rows;
+  initial_.resize(rows_);
   starts_.push_back(0);
   for (size_t block_row = 0; block_row < rows_ / block_rows; ++block_row) {
     const size_t end = matrix.starts[block_row + 1];
@@ -82,7 +83,9 @@ void SparseMatrix::group_integers(const PackedMatrix& matrix) {
       for (size_t row = 0; row < block_rows; ++row) {
         uint32_t group = 0;
         for (size_t i = 0; i < size && first + i < end; ++i) {
-          const auto integer = static_cast<uint32_t>(matrix.integers[(first + i) * block_rows + row]);
+          const int8_t weight = matrix.integers[(first + i) * block_rows + row];
+          initial_[block_row * block_rows + row] -= kernels_->dot_offset * weight;
+          const auto integer = static_cast<uint32_t>(weight);
           group |= (size == 2 ? integer & 0xffff : integer & 0xff) << (i * bits);
         }
         weights_.push_back(static_cast<int32_t>(group));
@@ -92,7 +95,7 @@ void SparseMatrix::group_integers(const PackedMatrix& matrix) {
   }
   weights_.shrink_to_fit();
   column_ids_.shrink_to_fit();
-  integers_ = {block_rows, weights_.data(), starts_.data(), column_ids_.data(), matrix.scales, matrix.bias};
+  integers_ = {block_rows, weights_.data(), starts_.data(), column_ids_.data(), initial_.data(), matrix.scales, matrix.bias};
 }
 
 const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {

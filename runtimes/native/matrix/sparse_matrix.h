@@ -1,6 +1,7 @@
 // A checked matrix in the layout that the kernels like best.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,7 +36,9 @@ class SparseMatrix {
   size_t columns() const { return columns_; }
 
   // Vectors of tokens that tiles may have.
-  size_t max_vectors() const { return integers_.weights == nullptr ? kernels_->max_vectors : kernels_->dot_inputs; }
+  size_t max_vectors() const {
+    return std::min(kernels_->max_vectors, integers_.weights == nullptr ? kernels_->max_vectors : kernels_->dot_inputs);
+  }
 
   // Whether `multiply` takes what `round` makes of x.
   bool rounds() const { return rounds_; }
@@ -73,7 +76,7 @@ class SparseMatrix {
   Blocks4x1 blocks_{};
   Integers4x1 integers_{};     // without weights where it does not serve
   std::vector<Panel> panels_;  // empty where one of these serves
-  std::vector<int32_t> weights_;
+  std::vector<int32_t> weights_, initial_;
   std::vector<uint32_t> group_rows_;
   std::vector<uint32_t> starts_;
   std::vector<float> values_;
