@@ -44,7 +44,7 @@ struct Integers4x1 {
   size_t block_rows;
   const int32_t* weights;   // [groups][block_rows]: those of the group's blocks side by side, in 16 or 8 bits each
   const uint32_t* starts;   // [block rows + 1]: first group of each block row
-  const uint16_t* columns;  // [groups][dot_inputs]
+  const uint32_t* columns;  // [groups][dot_inputs]: where each one's integers begin, in bytes
   const int32_t* initial;   // [rows]: what sums begin with, to take `Kernels::dot_offset` off
   const float* scales;      // [rows]
   const float* bias;        // [rows]

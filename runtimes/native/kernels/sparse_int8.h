@@ -29,26 +29,28 @@ struct MultiplyInt8 {
     Vector steps[V];
     KAPRUNE_UNROLL
     for (int v = 0; v < V; ++v) steps[v] = reinterpret_cast<const Vector*>(x)[v];
-    const auto* rows = reinterpret_cast<const IntVector*>(x) + kDotInputs;
+    const auto* tile = reinterpret_cast<const char*>(x);
     auto* out = reinterpret_cast<Vector*>(y);
-    const size_t block_rows = matrix.block_rows;
+    const uint32_t* columns = matrix.columns + matrix.starts[first] * kDotInputs;
+    const int32_t* weights = matrix.weights + matrix.starts[first] * matrix.block_rows;
+    size_t row = first * matrix.block_rows;
     for (size_t block_row = first; block_row < last; ++block_row) {
-      const uint16_t* const end = matrix.columns + matrix.starts[block_row + 1] * kDotInputs;
-      for (size_t part = 0; part < block_rows; part += 4, out += 4 * V) {
-        const size_t row = block_row * block_rows + part;
+      const uint32_t* const begin = columns;
+      const uint32_t* const end = matrix.columns + matrix.starts[block_row + 1] * kDotInputs;
+      for (const size_t next = row + matrix.block_rows; row < next; row += 4, out += 4 * V) {
         IntVector sums[4][V];
         KAPRUNE_UNROLL
         for (int r = 0; r < 4; ++r) {
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) sums[r][v] = IntVector{} + matrix.initial[row + r];
         }
-        const int32_t* weights = matrix.weights + matrix.starts[block_row] * block_rows + part;
-        for (const uint16_t* columns = matrix.columns + matrix.starts[block_row] * kDotInputs; columns < end;
-             columns += kDotInputs, weights += block_rows) {
+        for (columns = begin; columns < end; columns += kDotInputs, weights += 4) {
           IntVector features[kDotInputs];
           IntVector tokens[kDotInputs];
           KAPRUNE_UNROLL
-          for (size_t i = 0; i < kDotInputs; ++i) features[i] = rows[columns[i]];
+          for (size_t i = 0; i < kDotInputs; ++i) {
+            features[i] = *reinterpret_cast<const IntVector*>(tile + columns[i]);
+          }
           interleave(features, tokens);
           dot_rows(sums, tokens, load_four(weights), std::make_integer_sequence<int, 4>());
         }

@@ -78,24 +78,29 @@ void SparseMatrix::group_integers(const PackedMatrix& matrix) {
     const size_t end = matrix.starts[block_row + 1];
     for (size_t first = matrix.starts[block_row]; first < end; first += size) {
       for (size_t i = 0; i < size; ++i) {
-        column_ids_.push_back(static_cast<uint16_t>(matrix.block_column(std::min(first + i, end - 1))));
-      }
-      for (size_t row = 0; row < block_rows; ++row) {
-        uint32_t group = 0;
-        for (size_t i = 0; i < size && first + i < end; ++i) {
-          const int8_t weight = matrix.integers[(first + i) * block_rows + row];
-          initial_[block_row * block_rows + row] -= kernels_->dot_offset * weight;
-          const auto integer = static_cast<uint32_t>(weight);
-          group |= (size == 2 ? integer & 0xffff : integer & 0xff) << (i * bits);
-        }
-        weights_.push_back(static_cast<int32_t>(group));
+        const size_t feature = matrix.block_column(std::min(first + i, end - 1));
+        places_.push_back(static_cast<uint32_t>((size + feature) * kernels_->lanes * sizeof(float)));
       }
     }
-    starts_.push_back(static_cast<uint32_t>(column_ids_.size() / size));
+    for (size_t part = 0; part < block_rows; part += 4) {
+      for (size_t first = matrix.starts[block_row]; first < end; first += size) {
+        for (size_t row = part; row < part + 4; ++row) {
+          uint32_t group = 0;
+          for (size_t i = 0; i < size && first + i < end; ++i) {
+            const int8_t weight = matrix.integers[(first + i) * block_rows + row];
+            initial_[block_row * block_rows + row] -= kernels_->dot_offset * weight;
+            const auto integer = static_cast<uint32_t>(weight);
+            group |= (size == 2 ? integer & 0xffff : integer & 0xff) << (i * bits);
+          }
+          weights_.push_back(static_cast<int32_t>(group));
+        }
+      }
+    }
+    starts_.push_back(static_cast<uint32_t>(places_.size() / size));
   }
   weights_.shrink_to_fit();
-  column_ids_.shrink_to_fit();
-  integers_ = {block_rows, weights_.data(), starts_.data(), column_ids_.data(), initial_.data(), matrix.scales, matrix.bias};
+  places_.shrink_to_fit();
+  integers_ = {block_rows, weights_.data(), starts_.data(), places_.data(), initial_.data(), matrix.scales, matrix.bias};
 }
 
 const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {

@@ -78,7 +78,7 @@ class SparseMatrix {
   std::vector<Panel> panels_;  // empty where one of these serves
   std::vector<int32_t> weights_, initial_;
   std::vector<uint32_t> group_rows_;
-  std::vector<uint32_t> starts_;
+  std::vector<uint32_t> starts_, places_;
   std::vector<float> values_;
   std::vector<uint16_t> column_ids_;
   std::vector<float> bias_;
