@@ -38,6 +38,9 @@ class Training(_Data):
     max_length: int = Field(128, ge=SHORTEST_TEXT, description="tokens at which a row is cut off")
     decay: Literal["constant", "linear"] = Field("linear", description="course of the learning rate")
     dropout: float | None = Field(0, ge=0, lt=1, description="null keeps the checkpoint's own")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the products; bfloat16 is faster where the processor multiplies it"
+    )
 
 
 class FineTuning(Training):

@@ -109,6 +109,20 @@ def test_a_student_of_labels_does_not_learn_from_its_teacher(pruned, checkpoint,
     assert all(weight.equal(other[name]) for name, weight in one.items())
 
 
+def test_bfloat16_learns_nearly_the_same(pruned, checkpoint, task_spec, tmp_path):
+    teacher = pruned("bert").folder / "teacher"
+    weights = []
+    for precision in ("float32", "bfloat16"):
+        training = TRAINING.model_copy(update={"epochs": 1.0, "precision": precision})
+        run = prune(
+            recipe(checkpoint(), task_spec, teacher=str(teacher), training=training), tmp_path / precision
+        )
+        weights.append(load_file(run.folder / "model.safetensors"))
+    exact, rough = weights
+    moved = [(weight - rough[name]).abs().max() for name, weight in exact.items()]
+    assert 0 < max(moved) < 0.02
+
+
 @pytest.mark.parametrize("criterion", ["reconstruction", "magnitude"])
 def test_one_shot_pruning_changes_the_encoder_of_the_teacher_alone(pruned, task_spec, tmp_path, criterion):
     teacher = pruned("bert").folder / "teacher"

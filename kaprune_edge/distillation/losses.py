@@ -67,4 +67,4 @@ def _logits_loss(student: Tensor, teacher: Tensor, *, regression: bool) -> Tenso
 def _masked_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """Mean squared error over the positions where a broadcastable 0/1 mask is 1."""
     entries = mask.sum() * (student.numel() / mask.numel())
-    return ((student - teacher).square() * mask).sum() / entries
+    return ((student.float() - teacher.float()).square() * mask).sum() / entries

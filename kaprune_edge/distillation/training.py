@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler
@@ -100,6 +101,7 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.loss = loss
+    trainer.precision = getattr(torch, training.precision)
     trainer.order = LengthBuckets(lessons.rows["length"], training.batch_size, lessons.seed)
     trainer.add_callback(_Report(trainer, stage, lessons, on_step))
     newest = newest_checkpoint(lessons.checkpoints)
@@ -122,6 +124,7 @@ class _Trainer(Trainer):
     """A Trainer that minimises any `Loss` and forms batches by length."""
 
     loss: Loss
+    precision: torch.dtype
     order: Sampler[int]
     last_loss = float("nan")
 
@@ -132,7 +135,10 @@ class _Trainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        loss = self.loss(cast(PreTrainedModel, model), inputs)
+        with torch.autocast(
+            self.args.device.type, self.precision, enabled=self.precision is not torch.float32
+        ):
+            loss = self.loss(cast(PreTrainedModel, model), inputs)
         self.last_loss = float(loss.detach())
         return loss
 
