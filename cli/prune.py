@@ -21,8 +21,14 @@ def prune(
     start: Annotated[
         str | None, typer.Option(help="Prune from teacher or pretrained weights [teacher].")
     ] = None,
+    pruning_steps: Annotated[
+        int | None, typer.Option(help="Times that the masks are drawn while training [1].")
+    ] = None,
     criterion: Annotated[
-        str | None, typer.Option(help="reconstruction or magnitude [reconstruction].")
+        str | None,
+        typer.Option(
+            help="reconstruction, sparsegpt, fisher, movement, soft-movement or magnitude [reconstruction]."
+        ),
     ] = None,
     one_shot: Annotated[bool, typer.Option("--one-shot", help="Prune at once, without training.")] = False,
     recipe: options.Recipe = None,
@@ -52,6 +58,7 @@ def prune(
         pattern=pattern,
         teacher=teacher,
         schedule__course=schedule,
+        schedule__pruning_steps=pruning_steps,
         student_start=start,
         criterion=criterion,
         one_shot=one_shot or None,

@@ -93,8 +93,8 @@ class PruneRecipe(_DistillationRecipe):
     pattern: Annotated[str, AfterValidator(_check_pattern)] = Field(
         "unstructured", description="unstructured, RxC blocks (rows are outputs) or N:M"
     )
-    criterion: Literal["reconstruction", "magnitude"] = Field(
-        "reconstruction", description="what decides which weights go"
+    criterion: Literal["reconstruction", "sparsegpt", "fisher", "movement", "soft-movement", "magnitude"] = (
+        Field("reconstruction", description="what decides which weights go")
     )
     one_shot: bool = Field(False, description="prune the teacher at once, without training")
     schedule: Schedule = Schedule()
@@ -104,6 +104,15 @@ class PruneRecipe(_DistillationRecipe):
         pattern = parse_pattern(self.pattern)
         if not isinstance(pattern, Blocks) and abs(pattern.sparsity - self.sparsity) > 1e-6:
             raise ValueError(f"pattern {pattern} needs sparsity {pattern.sparsity:g}, not {self.sparsity:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _movement_is_seen_first(self) -> Self:
+        if "movement" in self.criterion and (self.one_shot or self.schedule.pruning_steps == 1):
+            raise ValueError(
+                f"{self.criterion} learns from the training which weights go; "
+                "set schedule.pruning_steps to 2 or more, such as 100, and one_shot to false"
+            )
         return self
 
     @model_validator(mode="after")

@@ -77,9 +77,10 @@ def prune(
         lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.model))
         text = calibration_batches(lessons.rows, tokenizer, recipe.seed)
         criterion = CRITERIA[recipe.criterion]
+        sparsity = dict.fromkeys(pruner.matrices, recipe.sparsity)
         if recipe.one_shot:
             run.progress.start("prune", teacher.config.num_hidden_layers)
-            pruner.prune(recipe.sparsity, criterion(student, teacher, text, run.progress.advance))
+            pruner.prune(sparsity, criterion(student, teacher, text, run.progress.advance))
             steps = 0
         else:
             steps = prune_while_training(
@@ -88,7 +89,7 @@ def prune(
                 pruner,
                 criterion(student, teacher, text),
                 recipe.schedule,
-                recipe.sparsity,
+                sparsity,
                 lessons,
             )
         method = {

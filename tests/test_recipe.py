@@ -129,7 +129,11 @@ def test_amounts_are_positive_and_finite(field, value, message):
         ("training:", r"training is None; it should be a valid dictionary"),
         ("losses: {logits: much}", r"losses.logits is 'much'; it should be a valid number"),
         ("student_start: afresh", r"student_start is 'afresh'; it should be 'pretrained' or 'teacher'"),
-        ("criterion: movement", r"criterion is 'movement'; it should be 'reconstruction' or 'magnitude'"),
+        ("criterion: random", r"criterion is 'random'; it should be 'reconstruction', .*or 'magnitude'"),
+        (
+            "criterion: movement",
+            r"movement learns from the training .*set schedule.pruning_steps to 2 or more",
+        ),
         ("{one_shot: true, student_start: pretrained}", r"one-shot .* teach pretrained .*start from teacher"),
         ("pattern: 4by1", r"unknown pattern '4by1'; use unstructured, RxC"),
         ("pattern: 1:4", r"pattern 1:4 needs sparsity 0.75, not 0.95"),

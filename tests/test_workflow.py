@@ -123,7 +123,7 @@ def test_bfloat16_learns_nearly_the_same(pruned, checkpoint, task_spec, tmp_path
     assert 0 < max(moved) < 0.02
 
 
-@pytest.mark.parametrize("criterion", ["reconstruction", "magnitude"])
+@pytest.mark.parametrize("criterion", ["reconstruction", "sparsegpt", "fisher", "magnitude"])
 def test_one_shot_pruning_changes_the_encoder_of_the_teacher_alone(pruned, task_spec, tmp_path, criterion):
     teacher = pruned("bert").folder / "teacher"
     fields = {"teacher": str(teacher), "one_shot": True, "criterion": criterion}
@@ -135,6 +135,15 @@ def test_one_shot_pruning_changes_the_encoder_of_the_teacher_alone(pruned, task_
     biases = {name.replace("weight", "bias") for name in matrices} if criterion == "reconstruction" else set()
     moved = {n for n, weight in after.named_parameters() if not weight.equal(before.get_parameter(n))}
     assert moved == {*matrices, *biases}
+
+
+@pytest.mark.parametrize("criterion", ["fisher", "sparsegpt", "movement", "soft-movement"])
+def test_every_criterion_prunes_while_training(pruned, task_spec, tmp_path, criterion):
+    teacher = str(pruned("bert").folder / "teacher")
+    fields = {"teacher": teacher, "criterion": criterion, "schedule": Schedule(pruning_steps=4)}
+    run = prune(recipe(teacher, task_spec, **fields), tmp_path / "run")
+    assert run.metrics["sparsity"] == pytest.approx(0.75, abs=0.002)
+    assert run.metrics["metrics"]["accuracy"] > 0.9
 
 
 def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):

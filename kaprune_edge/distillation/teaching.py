@@ -1,10 +1,10 @@
 """The three ways a model is trained here: fine-tuned on labels, distilled, pruned while distilled."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
     PreTrainedModel,
@@ -18,10 +18,13 @@ from kaprune_edge.distillation.losses import distillation_losses
 from kaprune_edge.distillation.trace import Tracer
 from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
 from kaprune_edge.heads import TARGETS
-from kaprune_edge.pruning.criteria import Criterion
+from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.recipe import LossWeights
+
+_MASKS = "masks.safetensors"
+_CRITERION = "criterion.safetensors"
 
 
 def fine_tune(model: PreTrainedModel, lessons: Lessons) -> int:
@@ -63,7 +66,7 @@ def prune_while_training(
     pruner: Pruner,
     criterion: Criterion,
     schedule: Schedule,
-    sparsity: float,
+    sparsity: Mapping[str, float],
     lessons: Lessons,
 ) -> int:
     """Teach a student while its weights go, in place; returns the number of steps.
@@ -76,7 +79,7 @@ def prune_while_training(
         pruner: Holds the student's matrices.
         criterion: Decides which weights go.
         schedule: How the sparsity rises.
-        sparsity: What it rises to.
+        sparsity: Matrix -> what it rises to.
         lessons: Rows and hyperparameters.
     """
     return train(
@@ -120,9 +123,11 @@ def distillation_loss(
 
 
 class _Pruning(TrainerCallback):
-    """Prunes by schedule, keeps removed weights at zero, and keeps the masks in every checkpoint."""
+    """Prunes by schedule, keeps removed weights at zero, and keeps what that needs in every checkpoint."""
 
-    def __init__(self, pruner: Pruner, criterion: Criterion, schedule: Schedule, sparsity: float) -> None:
+    def __init__(
+        self, pruner: Pruner, criterion: Criterion, schedule: Schedule, sparsity: Mapping[str, float]
+    ) -> None:
         self._pruner = pruner
         self._criterion = criterion
         self._schedule = schedule
@@ -132,14 +137,22 @@ class _Pruning(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         if state.global_step:
-            self._pruner.load(self._masks(args, state))
+            folder = checkpoint_folder(args, state)
+            self._pruner.load(folder / _MASKS)
+            self._criterion.load(load_file(folder / _CRITERION))
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        sparsity = self._schedule.sparsity(state.global_step, state.max_steps, self._sparsity)
-        if sparsity is not None:
-            self._pruner.prune(sparsity, self._criterion)
+        share = self._schedule.share(state.global_step, state.max_steps)
+        if share is not None:
+            now = {name: share * final for name, final in self._sparsity.items()}
+            self._pruner.prune(now, self._criterion)
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        self._criterion.observe(self._pruner.matrices)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -149,8 +162,6 @@ class _Pruning(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        self._pruner.save(self._masks(args, state))
-
-    @staticmethod
-    def _masks(args: TrainingArguments, state: TrainerState) -> Path:
-        return checkpoint_folder(args, state) / "masks.safetensors"
+        folder = checkpoint_folder(args, state)
+        self._pruner.save(folder / _MASKS)
+        save_file(self._criterion.state(), folder / _CRITERION)

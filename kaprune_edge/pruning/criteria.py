@@ -1,21 +1,21 @@
-"""What decides which weights go: one file a criterion."""
+"""The criteria by name: one file each."""
 
 from collections.abc import Callable, Mapping
 
-from torch import Tensor, nn
-
-from kaprune_edge.pruning.magnitude import magnitude
+from kaprune_edge.pruning.criterion import Criterion
+from kaprune_edge.pruning.fisher import Fisher
+from kaprune_edge.pruning.magnitude import Magnitude
+from kaprune_edge.pruning.movement import Movement
 from kaprune_edge.pruning.reconstruction import Reconstruction
-from kaprune_edge.sparsity.patterns import Pattern
-
-Criterion = Callable[[Mapping[str, nn.Parameter], Pattern, float], Mapping[str, Tensor]]
-"""Name -> weight [out_features, in_features], pattern and sparsity -> name -> bool mask, True where kept.
-
-It may move the weights that it keeps to make up for those that go.
-"""
+from kaprune_edge.pruning.soft_movement import SoftMovement
+from kaprune_edge.pruning.sparsegpt import SparseGPT
 
 CRITERIA: Mapping[str, Callable[..., Criterion]] = {
     "reconstruction": Reconstruction,
-    "magnitude": lambda *_: magnitude,
+    "sparsegpt": SparseGPT,
+    "fisher": Fisher,
+    "movement": lambda *_: Movement(),
+    "soft-movement": lambda *_: SoftMovement(),
+    "magnitude": lambda *_: Magnitude(),
 }
 """Name in a recipe -> what makes the criterion, called as `Reconstruction` is."""

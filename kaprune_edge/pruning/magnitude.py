@@ -4,9 +4,17 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.sparsity.patterns import Pattern
 
 
-def magnitude(matrices: Mapping[str, nn.Parameter], pattern: Pattern, sparsity: float) -> dict[str, Tensor]:
-    """Keep the largest weights of every matrix; see `Criterion`."""
-    return {name: pattern.mask(weight.detach().abs(), sparsity) for name, weight in matrices.items()}
+class Magnitude(Criterion):
+    """Keeps the largest weights of every matrix."""
+
+    def masks(
+        self, matrices: Mapping[str, nn.Parameter], pattern: Pattern, sparsity: Mapping[str, float]
+    ) -> dict[str, Tensor]:
+        """See `Criterion.masks`."""
+        return {
+            name: pattern.mask(weight.detach().abs(), sparsity[name]) for name, weight in matrices.items()
+        }

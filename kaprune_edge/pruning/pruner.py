@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kaprune_edge.pruning.criteria import Criterion
-from kaprune_edge.pruning.magnitude import magnitude
+from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.sparsity.patterns import Pattern
 
 
@@ -25,30 +24,33 @@ class Pruner:
         Raises:
             InputError: The pattern does not divide one of the matrices.
         """
-        self._matrices = matrices
+        self.matrices = matrices
         self._pattern = pattern
-        self._masks: dict[str, Tensor] = {}
-        self._keep(magnitude(matrices, pattern, 0))
+        self._keep({name: pattern.mask(weight.detach(), 0) for name, weight in matrices.items()})
 
     @property
     def sparsity(self) -> float:
         """Share of the weights that the masks remove."""
         return self._sparsity
 
-    def prune(self, sparsity: float, criterion: Criterion = magnitude) -> None:
-        """Draw every matrix's mask at this sparsity, and apply it."""
-        self._keep(criterion(self._matrices, self._pattern, sparsity))
+    def prune(self, sparsity: Mapping[str, float], criterion: Criterion) -> None:
+        """Draw every matrix's mask, and apply it.
+
+        Args:
+            sparsity: Name -> share of the matrix's weights to remove.
+            criterion: Chooses them.
+        """
+        self._keep(criterion.masks(self.matrices, self._pattern, sparsity))
         self.apply()
 
     @torch.no_grad()
     def apply(self) -> None:
         """Set removed weights to zero again, after an optimizer step moved them."""
-        for name, weight in self._matrices.items():
-            weight.mul_(self._masks[name])
+        torch._foreach_mul_([*self.matrices.values()], self._masks)
 
     def save(self, path: Path) -> None:
         """Write the masks."""
-        save_file({name: mask.bool() for name, mask in self._masks.items()}, path)
+        save_file({name: mask.bool() for name, mask in zip(self.matrices, self._masks, strict=True)}, path)
 
     def load(self, path: Path) -> None:
         """Read the masks that `save` wrote."""
@@ -56,6 +58,6 @@ class Pruner:
 
     def _keep(self, masks: Mapping[str, Tensor]) -> None:
         """Hold masks in the type of the weights; PyTorch multiplies by bool far more slowly."""
-        self._masks = {name: masks[name].to(weight.dtype) for name, weight in self._matrices.items()}
+        self._masks = [masks[name].to(weight.dtype) for name, weight in self.matrices.items()]
         kept = sum(int(mask.count_nonzero()) for mask in masks.values())
         self._sparsity = 1 - kept / sum(mask.numel() for mask in masks.values())

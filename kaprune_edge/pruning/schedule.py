@@ -19,16 +19,15 @@ class Schedule(BaseModel):
     pruning_steps: int = Field(1, ge=1, description="times that the masks are drawn anew")
     fixed_share: float = Field(0.3, ge=0, lt=1, description="last share of the training, at a fixed mask")
 
-    def sparsity(self, step: int, total_steps: int, final: float) -> float | None:
-        """Tell the sparsity to prune to before a training step.
+    def share(self, step: int, total_steps: int) -> float | None:
+        """Tell how much of the final sparsity to prune to before a training step.
 
         Args:
             step: Training steps done, from 0.
             total_steps: Training steps in all.
-            final: Sparsity to end with.
 
         Returns:
-            The new sparsity, or None where the masks stay as they are.
+            A share of the final sparsity, or None where the masks stay as they are.
         """
         ramp = max(1, round((1 - self.fixed_share) * total_steps))
         intervals = min(self.pruning_steps, ramp)
@@ -36,4 +35,4 @@ class Schedule(BaseModel):
         if step >= ramp or (step and interval == (step - 1) * intervals // ramp):
             return None
         progress = (interval + 1) / intervals
-        return final * (1 - (1 - progress) ** 3) if self.course == "cubic" else final * progress
+        return 1 - (1 - progress) ** 3 if self.course == "cubic" else progress

@@ -17,7 +17,7 @@ class Pattern(Protocol):
         """Keep the most important weights.
 
         Args:
-            scores: Importance of each weight, non-negative, shape [out_features, in_features].
+            scores: Importance of each weight, shape [out_features, in_features].
             sparsity: Share of the weights to remove, in [0, 1].
 
         Returns:
@@ -25,6 +25,14 @@ class Pattern(Protocol):
 
         Raises:
             InputError: The matrix or the sparsity does not fit the pattern.
+        """
+        ...
+
+    def slab(self, width: int) -> int:
+        """Tell how many neighbouring inputs to choose a mask for, where inputs are taken in turn.
+
+        Args:
+            width: The number to come near to.
         """
         ...
 
@@ -48,9 +56,23 @@ class Blocks:
                 f"pattern {self} does not divide a {height} x {width} matrix; "
                 "choose a block whose sides divide every pruned matrix"
             )
-        blocked = scores.reshape(height // self.rows, self.rows, width // self.columns, self.columns)
-        kept = _largest(blocked.sum(dim=(1, 3)), sparsity)
+        kept = _largest(self.blocked(scores).sum(dim=-1), sparsity)
         return kept.repeat_interleave(self.rows, 0).repeat_interleave(self.columns, 1)
+
+    def slab(self, width: int) -> int:
+        """Whole blocks; see `Pattern.slab`."""
+        return self.columns * max(1, width // self.columns)
+
+    def blocked(self, matrix: Tensor) -> Tensor:
+        """Rearrange a matrix that the blocks divide as [out / rows, in / columns, rows * columns]."""
+        height, width = matrix.shape
+        split = matrix.reshape(height // self.rows, self.rows, width // self.columns, self.columns)
+        return split.transpose(1, 2).flatten(2)
+
+    def unblocked(self, blocks: Tensor) -> Tensor:
+        """Undo `blocked`."""
+        split = blocks.unflatten(2, (self.rows, self.columns)).transpose(1, 2)
+        return split.flatten(2).flatten(0, 1)
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,10 @@ class NofM:
         rank = groups.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1, stable=True)
         survivor = (rank < self.kept).reshape(scores.shape)
         return _largest(torch.where(survivor, torch.inf, scores), sparsity)
+
+    def slab(self, width: int) -> int:
+        """Always one group, the smallest that a mask can be chosen for; see `Pattern.slab`."""
+        return self.group
 
 
 def parse_pattern(text: str) -> Blocks | NofM:

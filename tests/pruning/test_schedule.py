@@ -5,8 +5,8 @@ from kaprune_edge.pruning.schedule import Schedule
 
 def course(schedule, total, final=0.9):
     """Steps done -> sparsity, where masks are drawn."""
-    steps = {step: schedule.sparsity(step, total, final) for step in range(total)}
-    return {step: sparsity for step, sparsity in steps.items() if sparsity is not None}
+    steps = {step: schedule.share(step, total) for step in range(total)}
+    return {step: share * final for step, share in steps.items() if share is not None}
 
 
 @pytest.mark.parametrize("total", [1, 7, 100, 1000])
