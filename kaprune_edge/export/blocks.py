@@ -6,7 +6,7 @@ from kaprune_edge.sparsity.packing import packed_bytes
 
 __all__ = ["BLOCKS", "LARGEST_SHARE", "best_block"]
 
-BLOCKS = ((1, 1), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1))
+BLOCKS = ((1, 1), (1, 4), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1))
 """Block shapes to choose from; of those that take the same bytes, the first."""
 LARGEST_SHARE = 0.9
 """A matrix stays dense unless its packed form takes at most this share of its bytes."""

@@ -28,10 +28,10 @@ def dense_graph(tmp_path_factory, worker_id):
 def sparse_checkpoint(tmp_path_factory):
     """Make a tiny checkpoint folder with pruned matrices; gives it with its model."""
 
-    def make(model_type="bert", block=(4, 1), sparsity=0.8, change=None, **settings):
+    def make(model_type="bert", blocks=((4, 1),), sparsity=0.8, change=None, **settings):
         tokenizer = tiny.make_tokenizer(model_type)
         model = graphs.make_model(model_type, vocab_size=len(tokenizer), **settings)
-        graphs.prune(model, block, sparsity)
+        graphs.prune(model, blocks, sparsity)
         if change is not None:
             with torch.no_grad():
                 change(model)

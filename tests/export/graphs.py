@@ -1,5 +1,7 @@
 """Changing, running and reading ONNX graphs."""
 
+import itertools
+
 import numpy as np
 import onnx
 import onnx.parser
@@ -95,9 +97,10 @@ def keep_largest(matrix, block, sparsity):
     matrix *= Blocks(*block).mask(torch.from_numpy(np.abs(matrix)), sparsity).numpy()
 
 
-def prune(model, block, sparsity):
+def prune(model, blocks, sparsity):
+    """Prune the matrices in these blocks, in turn."""
     with torch.no_grad():
-        for weight in encoder_matrices(model).values():
+        for weight, block in zip(encoder_matrices(model).values(), itertools.cycle(blocks), strict=False):
             weight.mul_(Blocks(*block).mask(weight.abs(), sparsity))
 
 

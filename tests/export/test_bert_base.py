@@ -35,7 +35,7 @@ def bare_python(tmp_path):
 def test_a_sparse_bert_base_fits_125_mb_and_runs_anywhere(bare_python, tmp_path):
     torch.manual_seed(0)
     model = BertForSequenceClassification(BertConfig()).eval()
-    graphs.prune(model, (1, 1), 0.95)
+    graphs.prune(model, [(1, 1)], 0.95)
     model.save_pretrained(tmp_path / "checkpoint")
     tiny.make_tokenizer("bert").save_pretrained(tmp_path / "checkpoint")
     result = export_model(tmp_path / "checkpoint", tmp_path / "deployment")

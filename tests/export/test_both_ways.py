@@ -14,14 +14,31 @@ from kaprune_runtime import KapruneError, instruction_set, library_path, session
 KERNELS = ("avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_dotprod", "neon", "portable")
 
 
+PATTERNS = {
+    "4x1": [(4, 1)],
+    "unstructured": [(1, 1)],
+    "1x4": [(1, 4)],
+    "4x4 and 4x1": [(4, 4), (4, 1)],  # matrices in turn: query, key and value share an input
+    "4x1 and 1x4": [(4, 1), (1, 4)],
+}
+
+
 @pytest.fixture(
     scope="module",
-    params=[((4, 1), None), ((1, 1), None), ((4, 1), "int8"), ((1, 1), "int8")],
-    ids=["4x1", "unstructured", "4x1 int8", "unstructured int8"],
+    params=[
+        ("4x1", None),
+        ("unstructured", None),
+        ("4x1", "int8"),
+        ("unstructured", "int8"),
+        ("1x4", "int8"),
+        ("4x4 and 4x1", "int8"),
+        ("4x1 and 1x4", "int8"),
+    ],
+    ids=lambda param: " ".join(filter(None, param)),
 )
 def deployment(request, sparse_checkpoint, tmp_path_factory):
-    block, quantize = request.param
-    checkpoint, _ = sparse_checkpoint(block=block)
+    pattern, quantize = request.param
+    checkpoint, _ = sparse_checkpoint(blocks=PATTERNS[pattern])
     folder = tmp_path_factory.mktemp("deployment") / "out"
     workflow.export(checkpoint, folder, target="x86-64", quantize=quantize)
     return folder

@@ -41,7 +41,7 @@ def bert(sparse_checkpoint, tmp_path_factory):
 
 @pytest.mark.parametrize("model_type", graphs.ARCHITECTURES)
 def test_texts_get_pytorchs_logits(sparse_checkpoint, tmp_path, model_type):
-    folder, model = sparse_checkpoint(model_type, block=(1, 1))
+    folder, model = sparse_checkpoint(model_type, blocks=[(1, 1)])
     result = export_model(folder, tmp_path / "deployment")
     assert result.parity_error < 1e-4
     assert result.sparsity == pytest.approx(0.8, abs=0.01)

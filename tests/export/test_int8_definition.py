@@ -45,7 +45,7 @@ def draw(block, shape=(60, 50)):
     return integers, RANDOM.random(shape[0], np.float32), RANDOM.standard_normal(shape[0], np.float32)
 
 
-@pytest.mark.parametrize("block", [(1, 1), (4, 1), (3, 5)], ids=str)
+@pytest.mark.parametrize("block", [(1, 1), (4, 1), (1, 5), (3, 5)], ids=str)
 def test_results_are_those_of_integer_sums(block):
     integers, scales, bias = draw(block)
     x = RANDOM.standard_normal((19, 50), np.float32) * np.logspace(-6, 6, 19, dtype=np.float32)[:, None]

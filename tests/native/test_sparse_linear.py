@@ -49,7 +49,7 @@ def test_results_are_those_of_a_float64_product(load, shape, block, activation):
 
 def int8_parts(block):
     random = np.random.default_rng(3)
-    integers = np.round(np.clip(sparse_weight(60, 50, block) * 30, -127, 127))
+    integers = np.round(np.clip(sparse_weight(60, 60, block) * 30, -127, 127))
     scales = random.random(len(integers), np.float32) + np.float32(0.1)
     tensors, attributes = linear_parts(integers.astype(np.float32), block)
     tensors |= {"values": tensors["values"].astype(np.int8), "scales": scales}
@@ -62,19 +62,28 @@ def rounded_tokens(x):
     return np.rint(x * (steps / largest)).astype(np.float64) * (largest / steps)
 
 
-@pytest.mark.parametrize("block", [(4, 1), (1, 1), (3, 5), (12, 1)], ids=str)
+@pytest.mark.parametrize("block", [(4, 1), (1, 1), (3, 5), (12, 1), (1, 4), (4, 4), (4, 3)], ids=str)
 @pytest.mark.parametrize("tokens", [1, 8, 19, 128])
 def test_int8_values_multiply_rounded_tokens(load, block, tokens):
     tensors, attributes, weight = int8_parts(block)
-    x = draw(tokens, 50) * np.logspace(-3, 3, tokens, dtype=np.float32)[:, None]
+    x = draw(tokens, 60) * np.logspace(-3, 3, tokens, dtype=np.float32)[:, None]
     y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
     assert_close(y, reference(rounded_tokens(x), weight, tensors["bias"], "none"))
 
 
-@pytest.mark.parametrize("block", [(4, 1), (1, 1)], ids=str)
+@pytest.mark.parametrize("block", [(4, 1), (1, 1), (1, 4)], ids=str)
+def test_int8_values_and_features_beyond_the_matrix(load, block):
+    tensors, attributes, weight = int8_parts(block)
+    x = draw(19, 63)
+    x[:, 62] *= 2  # they count in a token's largest magnitude
+    y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
+    assert_close(y, reference(rounded_tokens(x)[:, :60], weight, tensors["bias"], "none"))
+
+
+@pytest.mark.parametrize("block", [(4, 1), (1, 1), (1, 4)], ids=str)
 def test_int8_values_and_a_token_of_zeros_or_not_a_number(load, block):
     tensors, attributes, weight = int8_parts(block)
-    x = draw(5, 50)
+    x = draw(5, 60)
     x[1], x[3, 7] = 0, np.nan
     y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
     np.testing.assert_array_equal(y[1], tensors["bias"])
@@ -84,8 +93,11 @@ def test_int8_values_and_a_token_of_zeros_or_not_a_number(load, block):
 
 
 @pytest.mark.parametrize("block", [(4, 1), (1, 1)], ids=str)
-def test_a_matrix_of_zeros_gives_its_bias(load, block):
+@pytest.mark.parametrize("in_int8", [False, True], ids=["float32", "int8"])
+def test_a_matrix_of_zeros_gives_its_bias(load, block, in_int8):
     tensors, attributes = linear_parts(np.zeros((8, 6), np.float32), block)
+    if in_int8:
+        tensors |= {"values": tensors["values"].astype(np.int8), "scales": np.ones(8, np.float32)}
     y = load(linear_model(tensors, attributes)).run(None, {"X": draw(5, 6)})[0]
     np.testing.assert_array_equal(y, np.tile(tensors["bias"], (5, 1)))
 

@@ -12,7 +12,7 @@ def pruned(shape, block, sparsity, seed=0):
     return (weight * Blocks(*block).mask(weight.abs(), sparsity)).numpy()
 
 
-@pytest.mark.parametrize("block", [(1, 1), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1)])
+@pytest.mark.parametrize("block", [(1, 1), (1, 4), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1)])
 @pytest.mark.parametrize("sparsity", [0, 0.6, 0.95])
 def test_packing_is_torchs_block_sparse_rows(block, sparsity):
     weight = pruned((64, 96), block, sparsity)

@@ -12,7 +12,7 @@ def scores():
     return torch.rand(32, 64, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("text", ["unstructured", "4x1", "8x1", "16x1", "4x4", "32x1"])
+@pytest.mark.parametrize("text", ["unstructured", "1x4", "4x1", "8x1", "16x1", "4x4", "32x1"])
 @pytest.mark.parametrize("sparsity", [0, 0.5, 0.9, 0.95])
 def test_blocks_keep_the_share_asked_for_in_whole_blocks(scores, text, sparsity):
     pattern = parse_pattern(text)

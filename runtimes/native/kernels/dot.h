@@ -3,7 +3,8 @@
 // A row of integers is one register: one feature of `kDotInputs` vectors of tokens, in an order of `pack`'s own.
 //   pack(tokens)                     makes it of 32-bit integers, a vector of tokens each, `kDotOffset` added
 //   interleave(rows, tokens)         of `kDotInputs` features makes vectors of tokens, the features side by side in a lane
-//   dot<Row>(sum, tokens, weights)   adds to a sum their products with the weights of one of four rows
+//   load_rows<Rows>(weights)         takes those of one row or four
+//   dot<Row>(sum, tokens, weights)   adds to a sum the products of tokens with the weights of one row
 #pragma once
 
 #include <cstddef>

@@ -26,12 +26,15 @@ inline void interleave(const IntVector (&rows)[kDotInputs], IntVector (&tokens)[
   }
 }
 
-using FourWeights = int8x16_t;
+using Weights = int8x16_t;
 
-inline FourWeights load_four(const int32_t* weights) { return int8x16_t(vld1q_s32(weights)); }
+template <int Rows>
+inline Weights load_rows(const int32_t* weights) {
+  return int8x16_t(Rows == 1 ? vld1q_dup_s32(weights) : vld1q_s32(weights));
+}
 
 template <int Row>
-inline void dot(IntVector& sum, IntVector tokens, FourWeights weights) {
+inline void dot(IntVector& sum, IntVector tokens, Weights weights) {
   sum = IntVector(vdotq_laneq_s32(int32x4_t(sum), int8x16_t(tokens), weights, Row));
 }
 

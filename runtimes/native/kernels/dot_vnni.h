@@ -29,12 +29,13 @@ inline void interleave(const IntVector (&rows)[kDotInputs], IntVector (&tokens)[
   }
 }
 
-using FourWeights = const int32_t*;
+using Weights = const int32_t*;
 
-inline FourWeights load_four(const int32_t* weights) { return weights; }
+template <int Rows>
+inline Weights load_rows(const int32_t* weights) { return weights; }
 
 template <int Row>
-inline void dot(IntVector& sum, IntVector tokens, FourWeights weights) {
+inline void dot(IntVector& sum, IntVector tokens, Weights weights) {
   sum = IntVector(KAPRUNE_MM(dpbusd_epi32)(Register(sum), Register(tokens), KAPRUNE_MM(set1_epi32)(weights[Row])));
   pin(sum);
 }

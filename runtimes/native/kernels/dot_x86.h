@@ -21,12 +21,13 @@ inline void interleave(const IntVector (&rows)[kDotInputs], IntVector (&tokens)[
   tokens[1] = IntVector(KAPRUNE_MM(unpackhi_epi16)(Register(rows[0]), Register(rows[1])));
 }
 
-using FourWeights = const int32_t*;
+using Weights = const int32_t*;
 
-inline FourWeights load_four(const int32_t* weights) { return weights; }
+template <int Rows>
+inline Weights load_rows(const int32_t* weights) { return weights; }
 
 template <int Row>
-inline void dot(IntVector& sum, IntVector tokens, FourWeights weights) {
+inline void dot(IntVector& sum, IntVector tokens, Weights weights) {
   const Register repeated = KAPRUNE_MM(set1_epi32)(weights[Row]);
   sum += IntVector(KAPRUNE_MM(madd_epi16)(Register(tokens), repeated));
   pin(sum);  // else the compiler gathers products first and runs out of registers

@@ -38,13 +38,21 @@ struct Interleaved1x1 {
   const float* bias;        // [rows], filled up to a multiple of 4
 };
 
-// A matrix of int8 weights in blocks of `block_rows` x 1, `block_rows` a multiple of 4, repacked for the kernel: the
-// blocks of a block row in groups of `Kernels::dot_inputs`, the last one filled up with zeros.
-struct Integers4x1 {
+// How the integers of a tile lie. Both have `Kernels::dot_inputs` features in as many vectors of 32 bits.
+enum class Layout {
+  kFeatures,  // a vector is one feature of all tokens
+  kLanes,     // a lane is neighbouring features of one token, as products take them
+};
+
+// A matrix of int8 weights repacked for the kernel: those of a row in groups of `Kernels::dot_inputs`, side by side in 16
+// or 8 bits each. Rows of a block row have their weights in the same columns. Of a tile in `kFeatures` a group takes any
+// columns, and `block_rows` is a multiple of 4; the last group is filled up with zeros. In `kLanes` it takes neighbours.
+struct Integers {
+  Layout layout;
   size_t block_rows;
-  const int32_t* weights;   // [groups][block_rows]: those of the group's blocks side by side, in 16 or 8 bits each
+  const int32_t* weights;   // those of 4 rows (1 where block_rows is no multiple of 4) after another: [groups][4]
   const uint32_t* starts;   // [block rows + 1]: first group of each block row
-  const uint32_t* columns;  // [groups][dot_inputs]: where each one's integers begin, in bytes
+  const uint32_t* columns;  // [groups], of `kFeatures` [groups][dot_inputs]: where they lie in a tile, in bytes
   const int32_t* initial;   // [rows]: what sums begin with, to take `Kernels::dot_offset` off
   const float* scales;      // [rows]
   const float* bias;        // [rows]
@@ -93,12 +101,13 @@ struct Kernels {
   // rounded = x, each token in multiples of a 127th of its largest magnitude; tiles.
   void (*round_tile)(size_t features, size_t vectors, const float* x, float* rounded);
 
-  // The same as integers, for `multiply_int8`: a tile of `features` + `dot_inputs` has room for them. `vectors` is at
-  // most `dot_inputs`. Null, and the next one too, where there are no `dot_inputs`.
-  void (*quantize_tile)(size_t features, size_t vectors, const float* x, float* integers);
+  // The same as integers, for `multiply_int8`: a tile of `features`, filled up to a multiple of `dot_inputs`, +
+  // `dot_inputs` has room for them. `vectors` is at most `dot_inputs`. Null, and the next one too, where there are no
+  // `dot_inputs`.
+  void (*quantize_tile)(Layout layout, size_t features, size_t vectors, const float* x, float* integers);
 
   // As `multiply_4x1`; x is what `quantize_tile` made.
-  void (*multiply_int8)(const Integers4x1& matrix, size_t first, size_t last, Activation activation, size_t vectors,
+  void (*multiply_int8)(const Integers& matrix, size_t first, size_t last, Activation activation, size_t vectors,
                         const float* x, float* y);
 
   // output = softmax(scale * queries . keys + bias + mask) . values of one head, for one tile of queries.

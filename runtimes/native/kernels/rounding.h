@@ -56,26 +56,58 @@ inline void round_tile(size_t features, size_t vectors, const float* x, float* r
 }
 
 #ifdef KAPRUNE_DOT
-inline void quantize_tile(size_t features, size_t vectors, const float* x, float* integers) {
-  const auto* in = reinterpret_cast<const Vector*>(x);
-  auto* step_sizes = reinterpret_cast<Vector*>(integers);
-  auto* out = reinterpret_cast<IntVector*>(integers) + kDotInputs;
-  Step steps[kDotInputs];
-  size_t source[kDotInputs];
-  for (size_t v = 0; v < kDotInputs; ++v) {
-    source[v] = std::min(v, vectors - 1);  // vectors that a narrow tile lacks may hold anything
-    steps[v] = Step(largest_magnitude(in + source[v], features, vectors));
-    step_sizes[v] = steps[v].size;
+// Counts the steps of vectors of tokens, `kDotOffset` added.
+class Quantizer {
+ public:
+  Quantizer(size_t features, size_t vectors, const Vector* x) {
+    for (size_t v = 0; v < vectors; ++v) steps_[v] = Step(largest_magnitude(x + v, features, vectors));
   }
-  const IntVector zero = IntVector(broadcast(kRounder)) - kDotOffset;
-  for (size_t feature = 0; feature < features; ++feature, in += vectors) {
+
+  Vector step_size(size_t v) const { return steps_[v].size; }
+
+  IntVector operator()(Vector x, size_t v) const {
+    return IntVector(steps_beyond_rounder(x, steps_[v])) - (IntVector(broadcast(kRounder)) - kDotOffset);
+  }
+
+ private:
+  Step steps_[kDotInputs];
+};
+
+// Vectors that a narrow tile lacks hold anything.
+inline void quantize_features(const Quantizer& quantize, size_t features, size_t vectors, const Vector* x,
+                              IntVector* integers) {
+  for (size_t feature = 0; feature < features; ++feature, x += vectors) {
     IntVector tokens[kDotInputs];
     KAPRUNE_UNROLL
     for (size_t v = 0; v < kDotInputs; ++v) {
-      tokens[v] = IntVector(steps_beyond_rounder(in[source[v]], steps[v])) - zero;
+      const size_t present = std::min(v, vectors - 1);
+      tokens[v] = quantize(x[present], present);
     }
-    out[feature] = pack(tokens);
+    integers[feature] = pack(tokens);
   }
+}
+
+inline void quantize_lanes(const Quantizer& quantize, size_t features, size_t vectors, const Vector* x,
+                           IntVector* integers) {
+  constexpr int kBits = 32 / kDotInputs;
+  for (size_t first = 0; first < features; first += kDotInputs, integers += kDotInputs) {
+    const size_t count = std::min(kDotInputs, features - first);
+    for (size_t v = 0; v < vectors; ++v) {
+      IntVector lanes{};
+      for (size_t i = 0; i < count; ++i) {
+        lanes |= (quantize(x[(first + i) * vectors + v], v) & ((1 << kBits) - 1)) << (i * kBits);
+      }
+      integers[v] = lanes;
+    }
+  }
+}
+
+inline void quantize_tile(Layout layout, size_t features, size_t vectors, const float* x, float* integers) {
+  const auto* in = reinterpret_cast<const Vector*>(x);
+  const Quantizer quantize(features, vectors, in);
+  for (size_t v = 0; v < vectors; ++v) reinterpret_cast<Vector*>(integers)[v] = quantize.step_size(v);
+  (layout == Layout::kFeatures ? quantize_features : quantize_lanes)(
+      quantize, features, vectors, in, reinterpret_cast<IntVector*>(integers) + kDotInputs);
 }
 #endif
 

@@ -44,21 +44,32 @@ bool in_blocks_of_four(const PackedMatrix& matrix) {
 
 }  // namespace
 
-bool SparseMatrix::has_integer_kernel(const PackedMatrix& matrix, const Kernels& kernels) {
+std::optional<Layout> SparseMatrix::common_layout(std::initializer_list<const PackedMatrix*> matrices,
+                                                  const Kernels& kernels) {
   // Sums of so many products of 8 bits fit 32.
   constexpr size_t kMostColumns = std::numeric_limits<int32_t>::max() / (128 * 128);
-  return kernels.dot_inputs > 0 && matrix.integers != nullptr && in_blocks_of_four(matrix) &&
-         matrix.columns <= kMostColumns;
+  const auto all = [&](const auto& condition) { return std::all_of(matrices.begin(), matrices.end(), condition); };
+  if (kernels.dot_inputs == 0 || !all([](const PackedMatrix* matrix) {
+        return matrix->integers != nullptr && matrix->columns <= kMostColumns;
+      })) {
+    return std::nullopt;
+  }
+  if (all([&](const PackedMatrix* matrix) { return matrix->block_columns % kernels.dot_inputs == 0; })) {
+    return Layout::kLanes;
+  }
+  if (all([](const PackedMatrix* matrix) { return matrix->block_rows % 4 == 0; })) return Layout::kFeatures;
+  return std::nullopt;
 }
 
-SparseMatrix::SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, bool as_integers)
-    : kernels_(&kernels), rows_(matrix.rows), columns_(matrix.columns), rounds_(matrix.integers != nullptr) {
-  if (in_blocks_of_four(matrix)) {
+SparseMatrix::SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, std::optional<Layout> layout)
+    : kernels_(&kernels), rows_(matrix.rows), columns_(matrix.columns), rounds_(matrix.integers != nullptr),
+      layout_(layout) {
+  if (layout || in_blocks_of_four(matrix)) {
     part_rows_ = (kPartRows + matrix.block_rows - 1) / matrix.block_rows * matrix.block_rows;
   } else {
     part_rows_ = kPanelRows;
   }
-  if (as_integers) {
+  if (layout) {
     group_integers(matrix);
   } else if (in_blocks_of_four(matrix)) {
     blocks_ = {matrix.block_rows, rounds_ ? expand_integers(matrix) : matrix.values, matrix.starts,
@@ -72,35 +83,44 @@ void SparseMatrix::group_integers(const PackedMatrix& matrix) {
   const size_t size = kernels_->dot_inputs;
   const size_t bits = 32 / size;
   const size_t block_rows = matrix.block_rows;
+  const size_t rows_at_once = block_rows % 4 == 0 ? 4 : 1;
+  const size_t columns_of_group = layout_ == Layout::kFeatures ? size : 1;
   initial_.resize(rows_);
   starts_.push_back(0);
-  for (size_t block_row = 0; block_row < rows_ / block_rows; ++block_row) {
-    const size_t end = matrix.starts[block_row + 1];
-    for (size_t first = matrix.starts[block_row]; first < end; first += size) {
-      for (size_t i = 0; i < size; ++i) {
-        const size_t feature = matrix.block_column(std::min(first + i, end - 1));
-        places_.push_back(static_cast<uint32_t>((size + feature) * kernels_->lanes * sizeof(float)));
+  for (size_t first_row = 0; first_row < rows_; first_row += block_rows) {
+    const int32_t* blocks = matrix.starts + first_row / block_rows;
+    // The columns of the block row one after another, whichever blocks they are in.
+    const size_t begin = blocks[0] * matrix.block_columns;
+    const size_t end = blocks[1] * matrix.block_columns;
+    for (size_t first = begin; first < end; first += size) {
+      for (size_t place = first; place < first + columns_of_group; ++place) {
+        const size_t within = std::min(place, end - 1);
+        const size_t column =
+            matrix.block_column(within / matrix.block_columns) * matrix.block_columns + within % matrix.block_columns;
+        offsets_.push_back(static_cast<uint32_t>((size + column) * kernels_->lanes * sizeof(float)));
       }
     }
-    for (size_t part = 0; part < block_rows; part += 4) {
-      for (size_t first = matrix.starts[block_row]; first < end; first += size) {
-        for (size_t row = part; row < part + 4; ++row) {
+    for (size_t part = 0; part < block_rows; part += rows_at_once) {
+      for (size_t first = begin; first < end; first += size) {
+        for (size_t row = part; row < part + rows_at_once; ++row) {
           uint32_t group = 0;
           for (size_t i = 0; i < size && first + i < end; ++i) {
-            const int8_t weight = matrix.integers[(first + i) * block_rows + row];
-            initial_[block_row * block_rows + row] -= kernels_->dot_offset * weight;
-            const auto integer = static_cast<uint32_t>(weight);
-            group |= (size == 2 ? integer & 0xffff : integer & 0xff) << (i * bits);
+            const size_t block = (first + i) / matrix.block_columns;
+            const size_t column = (first + i) % matrix.block_columns;
+            const int8_t weight = matrix.integers[(block * block_rows + row) * matrix.block_columns + column];
+            initial_[first_row + row] -= kernels_->dot_offset * weight;
+            group |= (static_cast<uint32_t>(weight) & (size == 2 ? 0xffff : 0xff)) << (i * bits);
           }
           weights_.push_back(static_cast<int32_t>(group));
         }
       }
     }
-    starts_.push_back(static_cast<uint32_t>(places_.size() / size));
+    starts_.push_back(static_cast<uint32_t>(offsets_.size() / columns_of_group));
   }
   weights_.shrink_to_fit();
-  places_.shrink_to_fit();
-  integers_ = {block_rows, weights_.data(), starts_.data(), places_.data(), initial_.data(), matrix.scales, matrix.bias};
+  offsets_.shrink_to_fit();
+  integers_ = {*layout_,        block_rows,      weights_.data(), starts_.data(), offsets_.data(),
+               initial_.data(), matrix.scales, matrix.bias};
 }
 
 const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {
@@ -119,19 +139,20 @@ const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {
 size_t SparseMatrix::row_count(size_t part) const { return std::min(part_rows_, rows_ - first_row(part)); }
 
 void SparseMatrix::round(size_t features, size_t vectors, const float* x, float* rounded) const {
-  (integers_.weights == nullptr ? kernels_->round_tile : kernels_->quantize_tile)(features, vectors, x, rounded);
+  if (layout_) return kernels_->quantize_tile(*layout_, features, vectors, x, rounded);
+  kernels_->round_tile(features, vectors, x, rounded);
 }
 
 void SparseMatrix::multiply(size_t part, Activation activation, size_t vectors, const float* x, float* y) const {
   y += first_row(part) * vectors * kernels_->lanes;
   if (!panels_.empty()) return kernels_->multiply_1x1(panels_[part].view, activation, vectors, x, y);
-  const size_t block_rows = integers_.weights == nullptr ? blocks_.block_rows : integers_.block_rows;
+  const size_t block_rows = layout_ ? integers_.block_rows : blocks_.block_rows;
   const size_t first = first_row(part) / block_rows;
   const size_t last = first + row_count(part) / block_rows;
-  if (integers_.weights == nullptr) {
-    kernels_->multiply_4x1(blocks_, first, last, activation, vectors, x, y);
-  } else {
+  if (layout_) {
     kernels_->multiply_int8(integers_, first, last, activation, vectors, x, y);
+  } else {
+    kernels_->multiply_4x1(blocks_, first, last, activation, vectors, x, y);
   }
 }
 

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <initializer_list>
+#include <optional>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -17,15 +18,15 @@ namespace kaprune {
 // With int8 weights x is rounded first, to integers where the kernels have products of these.
 class SparseMatrix {
  public:
-  // Whether a matrix is multiplied by integers.
-  static bool has_integer_kernel(const PackedMatrix& matrix, const Kernels& kernels);
+  // How matrices that share an x take it as integers; none where one of them does not.
+  static std::optional<Layout> common_layout(std::initializer_list<const PackedMatrix*> matrices,
+                                             const Kernels& kernels);
 
   // Float32 blocks of a multiple of 4 rows and one column are used where they lie: `matrix` views initializers, which
-  // live as long as the session. Everything else is repacked. Matrices that share a rounded x take it as integers only
-  // if all can.
-  SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, bool as_integers);
+  // live as long as the session. Everything else is repacked. layout: of `common_layout`.
+  SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, std::optional<Layout> layout);
   SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels)
-      : SparseMatrix(matrix, kernels, has_integer_kernel(matrix, kernels)) {}
+      : SparseMatrix(matrix, kernels, common_layout({&matrix}, kernels)) {}
 
   size_t rows() const { return rows_; }
 
@@ -37,7 +38,7 @@ class SparseMatrix {
 
   // Vectors of tokens that tiles may have.
   size_t max_vectors() const {
-    return std::min(kernels_->max_vectors, integers_.weights == nullptr ? kernels_->max_vectors : kernels_->dot_inputs);
+    return layout_ ? std::min(kernels_->max_vectors, kernels_->dot_inputs) : kernels_->max_vectors;
   }
 
   // Whether `multiply` takes what `round` makes of x.
@@ -45,7 +46,8 @@ class SparseMatrix {
 
   // Rows of a tile that has room for what `round` makes of x; 0 where there is nothing to round.
   size_t rounded_rows(size_t features) const {
-    return rounds_ ? features + (integers_.weights == nullptr ? 0 : kernels_->dot_inputs) : 0;
+    if (!layout_) return rounds_ ? features : 0;
+    return (features + 2 * kernels_->dot_inputs - 1) / kernels_->dot_inputs * kernels_->dot_inputs;
   }
 
   void round(size_t features, size_t vectors, const float* x, float* rounded) const;
@@ -71,14 +73,15 @@ class SparseMatrix {
   size_t rows_;
   size_t columns_;
   bool rounds_;
+  std::optional<Layout> layout_;  // of the integers that it multiplies by; none where these are floats
   size_t part_rows_;
 
   Blocks4x1 blocks_{};
-  Integers4x1 integers_{};     // without weights where it does not serve
+  Integers integers_{};
   std::vector<Panel> panels_;  // empty where one of these serves
   std::vector<int32_t> weights_, initial_;
   std::vector<uint32_t> group_rows_;
-  std::vector<uint32_t> starts_, places_;
+  std::vector<uint32_t> starts_, offsets_;
   std::vector<float> values_;
   std::vector<uint16_t> column_ids_;
   std::vector<float> bias_;

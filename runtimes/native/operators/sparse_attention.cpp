@@ -18,12 +18,8 @@ size_t read_heads(const ort::KernelInfo& info) {
   return static_cast<size_t>(heads);
 }
 
-// Whether all of them, which share an x, are multiplied by integers.
-template <class Matrices>
-bool as_integers(const Matrices& matrices) {
-  return std::all_of(matrices.begin(), matrices.end(), [](const PackedMatrix& matrix) {
-    return SparseMatrix::has_integer_kernel(matrix, kernels());
-  });
+std::optional<Layout> common_layout(const std::array<PackedMatrix, 3>& projections) {
+  return SparseMatrix::common_layout({&projections[0], &projections[1], &projections[2]}, kernels());
 }
 
 // All of them round an x that they share alike; null where none does.
@@ -53,9 +49,9 @@ SparseAttention::SparseAttention(const ort::KernelInfo& info)
 SparseAttention::SparseAttention(const ort::KernelInfo& info, const Projections& projections)
     : heads_(read_heads(info)),
       scale_(info.float_attribute("scale")),
-      query_(projections[0], kernels(), as_integers(projections)),
-      key_(projections[1], kernels(), as_integers(projections)),
-      value_(projections[2], kernels(), as_integers(projections)),
+      query_(projections[0], kernels(), common_layout(projections)),
+      key_(projections[1], kernels(), common_layout(projections)),
+      value_(projections[2], kernels(), common_layout(projections)),
       output_(read_packed(info, 18, "output_features", "output_"), kernels()),
       norm_(ResidualNorm::read(info, 23, output_.rows())) {
   if (query_.rows() % heads_ != 0) throw ort::Error("num_heads does not divide inner_features");

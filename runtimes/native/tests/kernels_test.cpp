@@ -130,8 +130,9 @@ int main() {
   struct Shape {
     size_t rows, columns, block_rows, block_columns;
   };
-  const Shape shapes[] = {{1, 1, 1, 1}, {7, 600, 1, 1}, {300, 70, 1, 1},  {8, 16, 4, 1},
-                          {72, 90, 8, 1}, {64, 32, 4, 4}, {30, 50, 3, 5}, {12, 33, 12, 1}};
+  const Shape shapes[] = {{1, 1, 1, 1},   {7, 600, 1, 1},  {300, 70, 1, 1}, {8, 16, 4, 1},  {72, 90, 8, 1},
+                          {64, 32, 4, 4}, {131, 46, 1, 4}, {72, 48, 8, 8},  {30, 50, 3, 5}, {12, 33, 12, 1},
+                          {8, 30, 4, 3}};
   for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const Shape& shape : shapes) {
       for (const double density : {0.0, 0.1, 1.0}) {

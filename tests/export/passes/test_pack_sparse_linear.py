@@ -8,7 +8,7 @@ from kaprune_edge.export.passes.pack_sparse_linear import PackSparseLinear
 from kaprune_edge.sparsity.packing import BlockSparseRows, unpack
 from kaprune_edge.sparsity.patterns import NofM
 
-BLOCKS = [(1, 1), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1)]
+BLOCKS = [(1, 1), (1, 4), (4, 1), (8, 1), (16, 1), (4, 4), (32, 1)]
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((2, 5, 64), np.float32)
 SIGNATURE = "(float[batch, length, 64] x) => (float[batch, length, 96] y)"
