@@ -15,12 +15,16 @@ from typing import Any
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "runtimes" / "native"
 START, END = "<!-- table -->\n", "<!-- end of table -->\n"
-PROCESSORS = "cortex-a55", "cortex-a76", "neoverse-n1"
+PROCESSORS = "cortex-a55", "cortex-a76", "neoverse-n1", "neoverse-n2", "neoverse-v1"
 ITERATIONS = 500
-MULTIPLY_ADDS = {"fmla": 4, "sdot": 16}
+MULTIPLY_ADDS = {"fmla": 4, "sdot": 16, "smmla": 32}
 """How many one instruction does."""
-SETS = {"neon": "fmla", "neon_dotprod": "sdot"}
+SETS = {"neon": "fmla", "neon_dotprod": "sdot", "neon_i8mm": "smmla"}
 """Instruction sets of the library, and which of their loops are shown: those with such an instruction."""
+LATER = {"smmla": ("neoverse-n2", "neoverse-v1")}
+"""The processors that have an instruction, where not all do."""
+LAYOUTS = "features", "lanes"
+"""Of tiles of integers: kernels.h."""
 FEWEST = 8
 """Such instructions that make a loop worth a row."""
 
@@ -49,8 +53,9 @@ def main() -> None:
     configure(arguments.work)
     peaks, rows = {}, []
     for instruction_set, instruction in SETS.items():
+        processors = LATER.get(instruction, PROCESSORS)
         peak = peaks[instruction] = {
-            cpu: peak_rate(arguments.llvm_mca, cpu, instruction) for cpu in PROCESSORS
+            cpu: peak_rate(arguments.llvm_mca, cpu, instruction) for cpu in processors
         }
         for name, loop in dict(loops(assembly(arguments.work, instruction_set))).items():
             count = sum(line.startswith(instruction) for line in loop)
@@ -58,12 +63,12 @@ def main() -> None:
                 continue
             multiply_adds = count * MULTIPLY_ADDS[instruction]
             estimates = {}
-            for cpu in PROCESSORS:
+            for cpu in processors:
                 cycles, busy = simulate(arguments.llvm_mca, cpu, loop)
                 rate = multiply_adds / cycles
                 unit = max(busy, key=lambda each: busy[each])
                 estimates[cpu] = asdict(Estimate(cycles, rate, 100 * rate / peak[cpu], unit, busy[unit]))
-            row = {"loop": name, "instructions": len(loop), "multiply_adds": multiply_adds}
+            row = {"loop": name, "by": instruction, "instructions": len(loop), "multiply_adds": multiply_adds}
             rows.append(row | {"processors": estimates})
     version = re.search(r"LLVM version (\S+)", output(arguments.llvm_mca, "--version"))
     assert version is not None
@@ -85,8 +90,8 @@ def output(*command: str, text: str = "") -> str:
 
 def peak_rate(program: str, cpu: str, instruction: str) -> float:
     """Multiply-adds in a cycle of independent instructions."""
-    inputs = {"fmla": "v30.4s, v31.4s", "sdot": "v30.16b, v31.4b[0]"}[instruction]
-    independent = [f"{instruction} v{register}.4s, {inputs}" for register in range(24)]
+    operands = {"fmla": "v30.4s, v31.4s", "sdot": "v30.16b, v31.4b[0]", "smmla": "v30.16b, v31.16b"}
+    independent = [f"{instruction} v{register}.4s, {operands[instruction]}" for register in range(24)]
     cycles, _ = simulate(program, cpu, independent)
     return len(independent) * MULTIPLY_ADDS[instruction] / cycles
 
@@ -116,6 +121,8 @@ def loops(listing: str) -> Iterator[tuple[str, list[str]]]:
             branch = re.match(r"(?:b\S*|cbn?z|tbn?z)\s.*?(\.L\w+)$", line)
             if branch and labels.get(branch[1], end) < end:
                 spans.append((labels[branch[1]], end))
+        for value, layout in enumerate(LAYOUTS):
+            name = name.replace(f"(kaprune::Layout){value}", layout)
         kernel = re.sub(r"\(.*|kaprune::\w+::|::run", "", name)
         inner = [span for span in spans if not any(_within(other, span) for other in spans)]
         for number, (start, end) in enumerate(inner, start=1):
@@ -136,7 +143,7 @@ def simulate(program: str, cpu: str, loop: list[str]) -> tuple[float, dict[str, 
     options = [
         "-mtriple=aarch64",
         f"-mcpu={cpu}",
-        "-mattr=+dotprod",
+        "-mattr=+dotprod,+i8mm",
         f"-iterations={ITERATIONS}",
         "-instruction-info=false",
     ]
@@ -155,21 +162,24 @@ def simulate(program: str, cpu: str, loop: list[str]) -> tuple[float, dict[str, 
 def table(rows: list[dict[str, Any]]) -> str:
     """Show the loops of the widest tiles: kernels are templates over a tile's width."""
     lines = [
-        "| loop | multiply-adds | instructions | " + " | ".join(PROCESSORS) + " |",
-        "| --- | --: | --: |" + " --- |" * len(PROCESSORS),
+        "| loop | multiply-adds | by | instructions | " + " | ".join(PROCESSORS) + " |",
+        "| --- | --: | --- | --: |" + " --- |" * len(PROCESSORS),
     ]
-    widths = [int(width) for row in rows for width in re.findall(r"<(\d+)>", row["loop"])]
+    widths = [int(width) for row in rows for width in re.findall(r"(\d+)>", row["loop"])]
     for row in rows:
-        if re.search(r"<\d+>", row["loop"]) and f"<{max(widths)}>" not in row["loop"]:
+        if re.search(r"\d+>", row["loop"]) and f"{max(widths)}>" not in row["loop"]:
             continue
-        cells = [
-            f"{each['percent_of_peak']:.0f} % in {each['cycles']:.1f} cycles, {each['limit']} "
-            f"{each['limit_cycles']:.1f}"
-            for each in row["processors"].values()
-        ]
-        figures = [row["loop"], str(row["multiply_adds"]), str(row["instructions"]), *cells]
+        cells = [_cell(row["processors"].get(cpu)) for cpu in PROCESSORS]
+        figures = [row["loop"], str(row["multiply_adds"]), row["by"], str(row["instructions"]), *cells]
         lines.append("| " + " | ".join(figures) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(estimate: dict[str, Any] | None) -> str:
+    if estimate is None:
+        return ""
+    share, cycles = f"{estimate['percent_of_peak']:.0f} %", f"{estimate['cycles']:.1f} cycles"
+    return f"{share} in {cycles}, {estimate['limit']} {estimate['limit_cycles']:.1f}"
 
 
 if __name__ == "__main__":

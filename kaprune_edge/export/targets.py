@@ -28,7 +28,7 @@ TARGETS = {
         Target("x86-64-v4", "64-bit Intel and AMD processors with AVX-512", "x86_64", "avx512"),
         Target("arm64", "64-bit Arm processors", "aarch64", "neon"),
         Target("arm64-dotprod", "64-bit Arm processors with dot product", "aarch64", "neon_dotprod"),
-        Target("arm64-i8mm", "64-bit Arm processors with int8 matrix product", "aarch64", "neon_dotprod"),
+        Target("arm64-i8mm", "64-bit Arm processors with int8 matrix product", "aarch64", "neon_i8mm"),
         Target("portable", "any machine that ONNX Runtime runs on, browsers included", None, "portable"),
     )
 }

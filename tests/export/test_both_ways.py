@@ -11,7 +11,7 @@ import kaprune_runtime
 from kaprune_edge import workflow
 from kaprune_runtime import KapruneError, instruction_set, library_path, session
 
-KERNELS = ("avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_dotprod", "neon", "portable")
+KERNELS = ("avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_i8mm", "neon_dotprod", "neon", "portable")
 
 
 PATTERNS = {

@@ -5,6 +5,7 @@
 //   interleave(rows, tokens)         of `kDotInputs` features makes vectors of tokens, the features side by side in a lane
 //   load_rows<Rows>(weights)         takes those of one row or four
 //   dot<Row>(sum, tokens, weights)   adds to a sum the products of tokens with the weights of one row
+// Where there is KAPRUNE_DOT_PAIRS, SumsOfPairs takes two groups of inputs at a time.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +20,9 @@
 #include "kernels/dot_x86.h"
 #elif defined(__ARM_FEATURE_DOTPROD) && KAPRUNE_LANES == 4
 #include "kernels/dot_neon.h"
+#ifdef __ARM_FEATURE_MATMUL_INT8
+#include "kernels/dot_i8mm.h"
+#endif
 #else
 namespace kaprune::KAPRUNE_ISA {
 constexpr size_t kDotInputs = 0;

@@ -24,6 +24,7 @@ KAPRUNE_DECLARE(avx512_vnni)
 #ifdef __aarch64__
 KAPRUNE_DECLARE(neon)
 KAPRUNE_DECLARE(neon_dotprod)
+KAPRUNE_DECLARE(neon_i8mm)
 #endif
 
 namespace {
@@ -42,6 +43,14 @@ bool has_dot_product() {
   return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #elif defined(__APPLE__)
   return true;  // every one of Apple's own processors for computers has it
+#else
+  return false;
+#endif
+}
+
+bool has_matrix_product() {
+#if defined(__linux__) && defined(HWCAP2_I8MM)
+  return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
 #else
   return false;
 #endif
@@ -66,6 +75,7 @@ struct Available {
     }
 #endif
 #ifdef __aarch64__
+    if (has_matrix_product()) add(neon_i8mm::table);
     if (has_dot_product()) add(neon_dotprod::table);
     add(neon::table);  // every 64-bit Arm processor has it
 #endif

@@ -47,7 +47,20 @@ struct MultiplyInt8 {
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) sums[r][v] = IntVector{} + matrix.initial[row + r];
         }
-        for (columns = begin; columns < end; columns += kColumns, weights += Rows) {
+        columns = begin;
+#ifdef KAPRUNE_DOT_PAIRS
+        if constexpr (Rows == 4) {
+          SumsOfPairs<V> pairs;
+          for (; columns + kColumns < end; columns += 2 * kColumns, weights += 2 * Rows) {
+            IntVector tokens[2][kDotInputs];
+            load(tile, columns, tokens[0]);
+            load(tile, columns + kColumns, tokens[1]);
+            pairs.add(tokens[0], tokens[1], weights);
+          }
+          pairs.add_to(sums);
+        }
+#endif
+        for (; columns < end; columns += kColumns, weights += Rows) {
           IntVector tokens[kDotInputs];
           load(tile, columns, tokens);
           dot_rows(sums, tokens, load_rows<Rows>(weights), std::make_integer_sequence<int, Rows>());
