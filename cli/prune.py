@@ -30,6 +30,14 @@ def prune(
             help="reconstruction, sparsegpt, fisher, movement, soft-movement or magnitude [reconstruction]."
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Divide the sparsity over the matrices: uniform or by sensitivity [uniform]."),
+    ] = None,
+    latency_budget: Annotated[
+        float | None,
+        typer.Option(help="Milliseconds for 128 tokens on one thread here, in place of a sparsity."),
+    ] = None,
     one_shot: Annotated[bool, typer.Option("--one-shot", help="Prune at once, without training.")] = False,
     recipe: options.Recipe = None,
     train_rows: options.TrainRows = None,
@@ -61,6 +69,8 @@ def prune(
         schedule__pruning_steps=pruning_steps,
         student_start=start,
         criterion=criterion,
+        budget=budget,
+        latency_budget=latency_budget,
         one_shot=one_shot or None,
         train_rows=train_rows,
         augment=augment,

@@ -96,14 +96,37 @@ class PruneRecipe(_DistillationRecipe):
     criterion: Literal["reconstruction", "sparsegpt", "fisher", "movement", "soft-movement", "magnitude"] = (
         Field("reconstruction", description="what decides which weights go")
     )
+    budget: Literal["uniform", "sensitivity"] = Field(
+        "uniform", description="whether all matrices lose the same share, or those more that suffer less"
+    )
+    latency_budget: float | None = Field(
+        None,
+        gt=0,
+        description="milliseconds that a text of 128 tokens may take here on one thread; replaces sparsity",
+    )
     one_shot: bool = Field(False, description="prune the teacher at once, without training")
     schedule: Schedule = Schedule()
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether each matrix's share is chosen by measurements."""
+        return self.budget != "uniform" or self.latency_budget is not None
 
     @model_validator(mode="after")
     def _pattern_reaches_sparsity(self) -> Self:
         pattern = parse_pattern(self.pattern)
         if not isinstance(pattern, Blocks) and abs(pattern.sparsity - self.sparsity) > 1e-6:
             raise ValueError(f"pattern {pattern} needs sparsity {pattern.sparsity:g}, not {self.sparsity:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_can_be_chosen(self) -> Self:
+        if not self.is_planned:
+            return self
+        if not isinstance(pattern := parse_pattern(self.pattern), Blocks):
+            raise ValueError(f"pattern {pattern} fixes the sparsity of every matrix; leave the budgets out")
+        if self.criterion == "soft-movement":
+            raise ValueError("soft-movement divides the sparsity itself; leave the budgets out")
         return self
 
     @model_validator(mode="after")

@@ -1,26 +1,30 @@
 """What pruning and distilling share around their training: data, teacher, scores, and the run folder."""
 
+import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.artifacts import interrupted, write_json
 from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import read_augmented, write_augmented
+from kaprune_edge.budget.plan import Plan, Planner
 from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
-from kaprune_edge.encoder import encoder_weights
+from kaprune_edge.encoder import encoder_matrices, encoder_weights
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.models import load_classifier
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
+from kaprune_edge.sparsity.patterns import parse_pattern
 from kaprune_edge.tasks import Task, tokenize
 from kaprune_runtime.errors import InputError
 
@@ -70,6 +74,27 @@ class TrainingRun:
             self.tokenizer.save_pretrained(staging)
             staging.rename(kept)
         return load_classifier(str(kept), self.task, fine_tuned=True)
+
+    def plan(self, model: PreTrainedModel, text: Sequence[Mapping[str, Tensor]]) -> Plan:
+        """Divide the sparsity over the matrices as the recipe of a pruning says, or as was done before.
+
+        Args:
+            model: Dense and fine-tuned, to measure.
+            text: Tokenized, to measure it on.
+        """
+        recipe, kept = self.recipe, self.folder / "plan.json"
+        assert isinstance(recipe, PruneRecipe)
+        if not recipe.is_planned:
+            return Plan(dict.fromkeys(encoder_matrices(model), recipe.sparsity))
+        if not kept.exists():
+            planner = Planner(model, text, parse_pattern(recipe.pattern), self.progress)
+            by_sensitivity = recipe.budget == "sensitivity"
+            if recipe.latency_budget is None:
+                plan = planner.for_weights(recipe.sparsity)
+            else:
+                plan = planner.for_latency(recipe.latency_budget, by_sensitivity=by_sensitivity)
+            write_json(kept, plan.to_json())
+        return Plan(**json.loads(kept.read_text(encoding="utf-8")))
 
     def student_rows(self, source: str) -> Dataset:
         """The task's training rows, with the copies that the recipe asks for.

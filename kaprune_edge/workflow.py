@@ -77,10 +77,10 @@ def prune(
         lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.model))
         text = calibration_batches(lessons.rows, tokenizer, recipe.seed)
         criterion = CRITERIA[recipe.criterion]
-        sparsity = dict.fromkeys(pruner.matrices, recipe.sparsity)
+        plan = run.plan(teacher, text)
         if recipe.one_shot:
             run.progress.start("prune", teacher.config.num_hidden_layers)
-            pruner.prune(sparsity, criterion(student, teacher, text, run.progress.advance))
+            pruner.prune(plan.sparsity, criterion(student, teacher, text, run.progress.advance))
             steps = 0
         else:
             steps = prune_while_training(
@@ -89,7 +89,7 @@ def prune(
                 pruner,
                 criterion(student, teacher, text),
                 recipe.schedule,
-                sparsity,
+                plan.sparsity,
                 lessons,
             )
         method = {
@@ -97,6 +97,8 @@ def prune(
             "criterion": recipe.criterion,
             "pattern": recipe.pattern,
             "sparsity": round(pruner.sparsity, 4),
+            "sparsities": {name: round(share, 4) for name, share in pruner.sparsities.items()},
+            "predicted_milliseconds": plan.predicted_milliseconds,
         }
         return Run(output, run.finish(student, teacher, method, steps))
 

@@ -33,6 +33,11 @@ class Pruner:
         """Share of the weights that the masks remove."""
         return self._sparsity
 
+    @property
+    def sparsities(self) -> dict[str, float]:
+        """Share of each matrix's weights that its mask removes."""
+        return {name: 1 - float(mask.mean()) for name, mask in zip(self.matrices, self._masks, strict=True)}
+
     def prune(self, sparsity: Mapping[str, float], criterion: Criterion) -> None:
         """Draw every matrix's mask, and apply it.
 

@@ -1,0 +1,140 @@
+"""The sparsity of each matrix, for a share of the weights or a latency, evenly or by sensitivity."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from kaprune_edge.budget.allocation import allocate, allocate_evenly
+from kaprune_edge.budget.latency import linear_milliseconds, model_milliseconds
+from kaprune_edge.budget.sensitivity import measure_errors
+from kaprune_edge.encoder import encoder_matrices
+from kaprune_edge.progress import Progress
+from kaprune_edge.sparsity.patterns import Pattern
+from kaprune_runtime.errors import InputError
+
+MEASURED = np.array([1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01])
+"""Shares of the weights kept at which errors and times are measured."""
+KEPT = np.geomspace(MEASURED[0], MEASURED[-1], 81)
+"""Shares to choose from; errors and times between the measured ones are interpolated linearly."""
+ANCHORS = 2
+"""Times that a whole model is measured: first at an even plan, then at the plan found with that."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What pruning is to reach."""
+
+    sparsity: Mapping[str, float]
+    """Matrix -> share of its weights to remove."""
+    predicted_milliseconds: float | None = None
+    """Of the whole model on a text, where a latency was asked for."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give what `Plan(**...)` takes."""
+        return asdict(self)
+
+
+class Planner:
+    """Measures what a division of the sparsity needs to know, each at most once."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        batches: Sequence[Mapping[str, Tensor]],
+        pattern: Pattern,
+        progress: Progress,
+    ) -> None:
+        """Remember what to measure.
+
+        Args:
+            model: Dense, and fine-tuned.
+            batches: Tokenized text with `attention_mask`, without labels.
+            pattern: Which weights go together.
+            progress: Told of every measurement.
+        """
+        self._model = model
+        self._batches = batches
+        self._pattern = pattern
+        self._progress = progress
+        self._matrices = encoder_matrices(model)
+
+    def for_weights(self, sparsity: float) -> Plan:
+        """Divide a share of all weights by sensitivity.
+
+        Raises:
+            InputError: More is to go than the measured range has.
+        """
+        sizes = np.array([[weight.numel()] for weight in self._matrices.values()])
+        levels = allocate(self._errors(), sizes * KEPT, (1 - sparsity) * sizes.sum() * (1 + 1e-9))
+        if levels is None:
+            raise InputError(
+                f"sparsity {sparsity:g} is beyond what is divided by sensitivity, {1 - KEPT[-1]:g}; "
+                "lower it or take --budget uniform"
+            )
+        return self._plan(levels)
+
+    def for_latency(self, milliseconds: float, *, by_sensitivity: bool) -> Plan:
+        """Remove as little as lets the whole model run in a given time on this machine.
+
+        The model's time is that of its matrices one by one and a rest, which is measured on whole models.
+
+        Args:
+            milliseconds: For a text of 128 tokens on one thread, in float32.
+            by_sensitivity: Whether matrices that suffer less are pruned further than others.
+
+        Raises:
+            InputError: Not even the least kept share is as fast.
+        """
+        times = self._times()
+        errors = self._errors() if by_sensitivity else None
+        levels = np.full(len(times), np.abs(KEPT - 0.1).argmin())
+        plan = self._plan(levels)
+        self._progress.start("whole models", ANCHORS)
+        for done in range(1, ANCHORS + 1):
+            whole = model_milliseconds(self._model, self._pattern, plan.sparsity)
+            rest = whole - _taken(times, levels)
+            fastest = rest + times[:, -1].sum()
+            left = milliseconds - rest
+            found = allocate_evenly(times, left) if errors is None else allocate(errors, times, left)
+            if fastest > milliseconds or found is None:
+                raise InputError(
+                    f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
+                    f"the model takes about {fastest:.2g} ms here"
+                )
+            levels = found
+            plan = replace(self._plan(levels), predicted_milliseconds=rest + _taken(times, levels))
+            self._progress.advance(done)
+        return plan
+
+    def _plan(self, levels: np.ndarray) -> Plan:
+        return Plan(dict(zip(self._matrices, (1 - KEPT[levels]).tolist(), strict=True)))
+
+    def _errors(self) -> np.ndarray:
+        """Errors of all matrices at all levels, [matrices, levels]."""
+        self._progress.start("sensitivity", self._model.config.num_hidden_layers)
+        pruned = (1 - MEASURED[1:]).tolist()
+        errors = measure_errors(self._model, self._batches, self._pattern, pruned, self._progress.advance)
+        return _interpolate(np.hstack([np.zeros((len(errors), 1)), errors]))
+
+    def _times(self) -> np.ndarray:
+        """Milliseconds of all matrices at all levels, [matrices, levels]."""
+        shapes = [(weight.shape[0], weight.shape[1]) for weight in self._matrices.values()]
+        self._progress.start("kernel times", len(set(shapes)))
+        times = {}
+        for done, shape in enumerate(sorted(set(shapes)), 1):
+            measured = [linear_milliseconds(shape, self._pattern, 1 - kept) for kept in MEASURED]
+            times[shape] = np.minimum.accumulate(measured)
+            self._progress.advance(done)
+        return _interpolate(np.stack([times[shape] for shape in shapes]))
+
+
+def _interpolate(measured: np.ndarray) -> np.ndarray:
+    """Go from [matrices, measured shares] to [matrices, levels]."""
+    return np.stack([np.interp(-KEPT, -MEASURED, own) for own in measured])
+
+
+def _taken(times: np.ndarray, levels: np.ndarray) -> float:
+    return float(times[np.arange(len(levels)), levels].sum())
