@@ -92,14 +92,15 @@ def prune(
                 plan.sparsity,
                 lessons,
             )
-        method = {
+        method: dict[str, object] = {
             "method": "one-shot" if recipe.one_shot else "prune",
             "criterion": recipe.criterion,
             "pattern": recipe.pattern,
             "sparsity": round(pruner.sparsity, 4),
             "sparsities": {name: round(share, 4) for name, share in pruner.sparsities.items()},
-            "predicted_milliseconds": plan.predicted_milliseconds,
         }
+        if plan.predicted_milliseconds is not None:
+            method["predicted_milliseconds"] = round(plan.predicted_milliseconds, 3)
         return Run(output, run.finish(student, teacher, method, steps))
 
 

@@ -21,7 +21,11 @@ def measure_errors(
     sparsities: Sequence[float],
     on_layer: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
-    """Prune each matrix alone, by SparseGPT, and compare what its module computes on text.
+    """Prune each matrix alone, by SparseGPT, and compare what the model computes on text.
+
+    How the error grows with the sparsity is measured at the matrix's own outputs, as the share of their
+    energy that is lost, |X (W - W')'|^2 / |X W'|^2: Kurtic et al., "ZipLM" (NeurIPS 2023), section 3.2. How
+    much it matters is measured once, at the middle one of the sparsities, at the last layer's outputs.
 
     Args:
         model: Dense; left as it is but in evaluation mode.
@@ -31,22 +35,32 @@ def measure_errors(
         on_layer: Told how many layers are done.
 
     Returns:
-        Share of the outputs' energy that is lost, |X (W - W')'|^2 / |X W'|^2 as in Kurtic et al., "ZipLM"
-        (NeurIPS 2023), section 3.2, [matrices, sparsities], in the order of `encoder_matrices`.
+        Shares of the energy of the last layer's outputs, [matrices, sparsities], in the order of
+        `encoder_matrices`.
     """
     model.eval()
     stream = TextStream(model, batches)
+    layers = encoder_layers(model)
+    last = stream.through(layers)
     weights = iter(encoder_matrices(model).values())
+    middle = len(sparsities) // 2
     errors = []
-    for done, layer in enumerate(encoder_layers(model), 1):
+    for done, layer in enumerate(layers, 1):
         for stage in STAGES:
             ((inputs, _), *_) = stream.observe(layer, *stage)
             factor = inverse_factor(inputs)
             for weight in (next(weights) for _ in stage):
-                energy = (inputs @ weight.T).square().sum()
                 pruned = [prune_columns(weight, factor, pattern, sparsity)[0] for sparsity in sparsities]
-                lost = [(inputs @ (weight - other).T).square().sum() / energy for other in pruned]
-                errors.append(torch.stack(lost).numpy())
+                own = np.array([_lost(inputs @ other.T, inputs @ weight.T) for other in pruned])
+                dense = weight.clone()
+                weight.copy_(pruned[middle])
+                errors.append(own / own[middle] * _lost(stream.through(layers[done - 1 :]), last))
+                weight.copy_(dense)
         stream.advance(layer)
         on_layer(done)
     return np.stack(errors)
+
+
+def _lost(outputs: Tensor, wanted: Tensor) -> float:
+    """Share of the energy of the wanted outputs that others lack."""
+    return float((outputs - wanted).square().sum() / wanted.square().sum())

@@ -14,7 +14,7 @@ from kaprune_edge.sparsity.patterns import Blocks, Pattern
 
 BLOCK = 50
 """Weights in a diagonal block of the Fisher matrix, as in the paper's section 4."""
-DAMPING = 0.1
+DAMPING = 1.0
 MOST_BYTES = 4 << 30
 CHUNK = 4096
 

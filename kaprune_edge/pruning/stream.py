@@ -55,12 +55,25 @@ class TextStream:
             for pairs in seen.values()
         ]
 
+    def through(self, layers: Sequence[Layer]) -> Tensor:
+        """Give what the current layer and those after it make of the text, [real tokens, features]."""
+        outputs = []
+        for (args, kwargs), real in zip(self._calls, self._real, strict=True):
+            for layer in layers:
+                args = (_hidden(layer.module(*args, **kwargs)), *args[1:])
+            outputs.append(args[0][real])
+        return torch.cat(outputs)
+
     def advance(self, layer: Layer) -> None:
         """Bring the text past the current layer."""
         for index, (args, kwargs) in enumerate(self._calls):
-            output = layer.module(*args, **kwargs)
-            hidden = output if isinstance(output, Tensor) else output[0]
-            self._calls[index] = ((hidden, *args[1:]), kwargs)
+            self._calls[index] = ((_hidden(layer.module(*args, **kwargs)), *args[1:]), kwargs)
+
+
+def _hidden(output: Any) -> Tensor:
+    """Find the hidden states in what a layer gives."""
+    hidden: Tensor = output if isinstance(output, Tensor) else output[0]
+    return hidden
 
 
 def _run(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
