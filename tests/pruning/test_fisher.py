@@ -102,12 +102,11 @@ def test_without_any_gradient_it_is_magnitude():
 
 
 @pytest.mark.parametrize("model_type", ["bert", "distilbert"])
-@pytest.mark.parametrize(("pattern", "sparsity"), [(Blocks(), 0.3), (NofM(2, 4), 0.5)])
-def test_it_keeps_what_the_model_says_of_new_text_better_than_magnitude(model_type, pattern, sparsity):
+def test_it_keeps_what_the_model_says_of_new_text_better_than_magnitude(model_type):
     teacher = tiny.make_model(model_type, vocab_size=60)
     batches = [text(seed, rows=8) for seed in range(64)]
-    ours = pruned(teacher, lambda student: Fisher(student, teacher, batches), sparsity, pattern)
-    theirs = pruned(teacher, lambda _: Magnitude(), sparsity, pattern)
+    ours = pruned(teacher, lambda student: Fisher(student, teacher, batches), 0.3)
+    theirs = pruned(teacher, lambda _: Magnitude(), 0.3)
     assert divergence(ours, teacher, text(99)) < 0.8 * divergence(theirs, teacher, text(99))
 
 
