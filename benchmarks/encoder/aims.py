@@ -4,8 +4,9 @@ from math import nan
 from typing import Any
 
 Row = dict[str, Any]
-BLOCKS, SINGLE, SMALL = "95 % 4x1", "95 % unstructured", "97 % 4x1"
-DENSE, TINYBERT, DEEPSPARSE = "dense", "tinybert-4l-312d", "DeepSparse 1.8, 95 % unstructured"
+BLOCKS, SINGLE, SMALL, INT8 = "95 % 4x1", "95 % unstructured", "97 % 4x1", "95 % 4x1 int8"
+DENSE, DENSE_INT8, TINYBERT = "dense", "dense:int8", "tinybert-4l-312d"
+DEEPSPARSE = "DeepSparse 1.8, 95 % unstructured"
 
 
 def aims(results: dict[str, Any], kernels: list[Row]) -> str:
@@ -34,6 +35,8 @@ def aims(results: dict[str, Any], kernels: list[Row]) -> str:
         ("95 % unstructured, against dense float32", "6x", "8x", against(SINGLE, DENSE)),
         ("95 % unstructured, against DeepSparse 1.8", "2x", "2.5x", against(SINGLE, DEEPSPARSE)),
         ("97 % in 4x1 blocks, against TinyBERT4 float32", "0.8x", "1x", against(SMALL, TINYBERT)),
+        ("95 % in 4x1 blocks, int8, against dense int8", "5x", "8x", against(INT8, DENSE_INT8)),
+        ("95 % in 4x1 blocks, int8, against float32", "1.2x", "2x", against(INT8, BLOCKS)),
         ("4x1 kernel alone, 90 and 95 %, of peak", "80 %", "90 %", f"{min(peaks):.0f}-{max(peaks):.0f} %"),
         ("95 % in 4x1 blocks, two threads against one", "1.8x", "1.9x", threads),
         ("95 % in 4x1 blocks, 16 and 384 tokens, against dense", "6x", "9x", lengths),
