@@ -7,8 +7,9 @@ import numpy as np
 import onnx_ir as ir
 
 from kaprune_edge.export.graph import constant, is_op, size
-from kaprune_edge.export.linear import find_linears
+from kaprune_edge.export.linear import Linear, find_linears
 from kaprune_edge.export.packed import PackedMatrix, packed_matrices
+from kaprune_edge.export.quantized_linear import QuantizedLinear, find_quantized_linears
 
 __all__ = ["LayerReport", "byte_report", "layer_report"]
 
@@ -35,7 +36,7 @@ def layer_report(model: ir.Model) -> list[LayerReport]:
         layer.weight: LayerReport(
             layer.name, layer.matrix.shape, _zeros(layer.matrix, layer.matrix.size), None, layer.matrix.nbytes
         )
-        for layer in find_linears(model.graph)
+        for layer in _dense(model)
     }
     return [*packed.values(), *dense.values()]
 
@@ -44,7 +45,7 @@ def byte_report(model: ir.Model, file: Path) -> dict[str, int]:
     """Tell the file's bytes apart: weights of linear layers, their indices, embeddings, all else."""
     packed = _packed(model)
     gathers = [node for node in model.graph if is_op(node, "Gather")]
-    dense = [layer.weight for layer in find_linears(model.graph)]
+    dense = [layer.weight for layer in _dense(model)]
     parts: dict[str, set[ir.Value | None]] = {
         "encoder_values": {*(matrix.values for matrix in packed), *dense},
         "indices": {value for matrix in packed for value in matrix.indices},
@@ -56,6 +57,10 @@ def byte_report(model: ir.Model, file: Path) -> dict[str, int]:
 
 def _packed(model: ir.Model) -> list[PackedMatrix]:
     return [matrix for node in model.graph for matrix in packed_matrices(node)]
+
+
+def _dense(model: ir.Model) -> list[Linear | QuantizedLinear]:
+    return [*find_linears(model.graph), *find_quantized_linears(model.graph)]
 
 
 def _packed_report(matrix: PackedMatrix) -> LayerReport:

@@ -6,6 +6,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from kaprune_edge.export.passes.fuse_sparse_attention import FuseSparseAttention
 from kaprune_edge.export.passes.fuse_sparse_feed_forward import FuseSparseFeedForward
 from kaprune_edge.export.passes.pack_sparse_linear import PackSparseLinear
+from kaprune_edge.export.passes.quantize_dense_linear import QuantizeDenseLinear
 from kaprune_edge.export.passes.quantize_embeddings import QuantizeEmbeddings
 from kaprune_edge.export.passes.quantize_sparse_linear import QuantizeSparseLinear
 from kaprune_edge.export.passes.remove_dead_heads import RemoveDeadHeads
@@ -35,7 +36,7 @@ def quantization(*, weights: str | None, embeddings: str | None) -> ir.passes.Pa
     """Give the passes that round weights, None where none is asked for.
 
     Args:
-        weights: int8 or None, for the packed matrices.
+        weights: int8 or None, for the matrices of linear layers.
         embeddings: One of `quantize_embeddings.KINDS`, or None.
 
     Raises:
@@ -43,7 +44,7 @@ def quantization(*, weights: str | None, embeddings: str | None) -> ir.passes.Pa
     """
     if weights not in (None, "int8"):
         raise InputError(f"cannot quantize to '{weights}'; choose int8")
-    passes: list[ir.passes.InPlacePass] = [QuantizeSparseLinear()] if weights else []
+    passes: list[ir.passes.InPlacePass] = [QuantizeSparseLinear(), QuantizeDenseLinear()] if weights else []
     if embeddings:
         passes.append(QuantizeEmbeddings(embeddings))
     return ir.passes.PassManager(passes) if passes else None
