@@ -62,7 +62,7 @@ def export_model(
         source: Run or checkpoint folder, hub id, or ONNX file with config.json and tokenizer beside it.
         output: Folder to make.
         target: Where it is to run; see `TARGETS`.
-        quantize: int8, to round the packed matrices; see `QuantizeSparseLinear`.
+        quantize: int8, to round the matrices; see `QuantizeSparseLinear` and `QuantizeDenseLinear`.
         embeddings: int8 or int4, to round the embedding tables; see `QuantizeEmbeddings`.
         trim: UTF-8 text, one text a line: only the tokens that it needs stay; see `trim_vocabulary`.
         library: Operator library for the target; None takes the one installed here, if it fits.
@@ -83,7 +83,7 @@ def export_model(
     if trim is not None:
         opened = trim_vocabulary(opened, trim)
     watch.advance(1)
-    optimization()(opened.model)
+    optimization(place.instruction_set, integers=quantize is not None)(opened.model)
     watch.advance(2)
     with artifacts.new_folder(output) as staging:
         write_model(opened, staging)

@@ -58,15 +58,20 @@ def unpack(packed: BlockSparseRows) -> np.ndarray:
     return dense.transpose(0, 2, 1, 3).reshape(packed.shape)
 
 
-def packed_bytes(weight: np.ndarray, block: tuple[int, int]) -> int:
-    """Bytes that `pack` would take, without packing.
+def packed_bytes(weight: np.ndarray, block: tuple[int, int], value_bytes: int = 4) -> int:
+    """Bytes that `pack` would take, without packing, or what becomes of it with smaller values.
+
+    Args:
+        weight: float32 [N, K].
+        block: Rows and columns of a block.
+        value_bytes: Bytes of a value.
 
     Raises:
         InputError: The block does not divide the matrix.
     """
     kept = _blocked(weight, block).any(axis=(2, 3))
     index_bytes = 2 if kept.shape[1] <= 65535 else 4
-    return int(kept.sum()) * (4 * block[0] * block[1] + index_bytes) + 4 * (kept.shape[0] + 1)
+    return int(kept.sum()) * (value_bytes * block[0] * block[1] + index_bytes) + 4 * (kept.shape[0] + 1)
 
 
 def _blocked(weight: np.ndarray, block: tuple[int, int]) -> np.ndarray:

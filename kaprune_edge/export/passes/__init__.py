@@ -17,14 +17,19 @@ from kaprune_runtime.errors import InputError
 __all__ = ["optimization", "quantization"]
 
 
-def optimization() -> ir.passes.PassManager:
-    """Give the passes that change no output, in their order."""
+def optimization(instruction_set: str = "portable", *, integers: bool = False) -> ir.passes.PassManager:
+    """Give the passes that change no output, in their order.
+
+    Args:
+        instruction_set: Of the target.
+        integers: Whether packed matrices are to become int8.
+    """
     return ir.passes.PassManager(
         [
             RemoveExpand(),
             RemoveDeadHeads(),
             RemoveDeadNeurons(),
-            PackSparseLinear(),
+            PackSparseLinear(instruction_set, integers=integers),
             FuseSparseAttention(),
             FuseSparseFeedForward(),
             RemoveUnusedNodesPass(),

@@ -18,12 +18,17 @@ class PackSparseLinear(ir.passes.InPlacePass):
     """Replaces each linear layer that is smaller packed by one `SparseLinear` node.
 
     - A bias, and a Gelu (not its approximation) that alone reads the layer, join the node.
-    - Each matrix gets the block shape that takes the fewest bytes, see `best_block`.
+    - Each matrix gets the block shape that suits it and the target, see `best_block`.
     - The outputs are the same, up to the rounding of sums.
     - No dense copy of a packed matrix stays; one that is also used otherwise is left dense.
     - A matrix that several layers share is packed once.
     - The input's last dimension is recorded, so that ONNX Runtime can fold the operator's function.
     """
+
+    def __init__(self, instruction_set: str = "portable", *, integers: bool = False) -> None:
+        """Pack for an instruction set, and for values that become int8 or stay float32."""
+        self._instruction_set = instruction_set
+        self._integers = integers
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Pack, and add the function that defines the operator."""
@@ -33,7 +38,7 @@ class PackSparseLinear(ir.passes.InPlacePass):
         packed = [
             (layers, rows)
             for weight, layers in sharing.items()
-            if _is_free(weight, layers) and (rows := _pack(layers[0].matrix)) is not None
+            if _is_free(weight, layers) and (rows := self._pack(layers[0].matrix)) is not None
         ]
         for layers, rows in packed:
             _replace(model.graph, layers, rows)
@@ -41,18 +46,17 @@ class PackSparseLinear(ir.passes.InPlacePass):
             domain.define(model, sparse_linear.BODY)
         return ir.passes.PassResult(model, modified=bool(packed))
 
+    def _pack(self, matrix: np.ndarray) -> BlockSparseRows | None:
+        """Pack in the best block shape, None where the matrix better stays dense."""
+        block = best_block(matrix, self._instruction_set, integers=self._integers)
+        return None if block is None else pack(matrix, block)
+
 
 def _is_free(weight: ir.Value, layers: list[Linear]) -> bool:
     """Whether these layers, all in the same orientation, are the only readers of their weight."""
     alone = len(tuple(weight.uses())) == len(layers) and not weight.is_graph_output()
     ranked = all(layer.x.shape is not None for layer in layers)
     return alone and ranked and len({layer.transposed for layer in layers}) == 1
-
-
-def _pack(matrix: np.ndarray) -> BlockSparseRows | None:
-    """Pack in the best block shape, None where the matrix better stays dense."""
-    block, _ = best_block(matrix)
-    return None if block is None else pack(matrix, block)
 
 
 def _replace(graph: ir.Graph, layers: list[Linear], rows: BlockSparseRows) -> None:

@@ -19,7 +19,8 @@ class QuantizeDenseLinear(ir.passes.InPlacePass):
 
     - A row becomes multiples of 1/127 of its largest magnitude.
     - The layer becomes DequantizeLinear, MatMul and Add. Recent ONNX Runtimes make these one product that
-      reads int8 weights, and round what it multiplies too unless told otherwise; older ones expand the weight.
+      reads int8 weights, and round what it multiplies too unless told otherwise; older ones expand the
+      weight.
     - A matrix that is also used otherwise stays as it is.
     """
 

@@ -4,7 +4,7 @@ import numpy as np
 import onnx_ir as ir
 from scipy.special import erf
 
-from kaprune_edge.export.blocks import best_block
+from kaprune_edge.export.blocks import fewest_bytes
 from kaprune_edge.export.graph import is_op, only_consumer
 from kaprune_edge.export.linear import Linear, collapse_linear, find_linear, resize_linear
 
@@ -71,7 +71,7 @@ def _choose(alive: np.ndarray, matrix_1: np.ndarray, matrix_2: np.ndarray) -> np
         group_alive = np.asarray(alive.reshape(-1, size).any(axis=1))
         group_alive[0] |= not alive.any()
         choices.append(np.repeat(group_alive, size))
-    return min(choices, key=lambda kept: best_block(matrix_1[kept])[1] + best_block(matrix_2[:, kept])[1])
+    return min(choices, key=lambda kept: fewest_bytes(matrix_1[kept]) + fewest_bytes(matrix_2[:, kept]))
 
 
 def _activate(node: ir.Node, x: np.ndarray) -> np.ndarray:

@@ -39,12 +39,33 @@ def check(model, reference):
 def test_a_matrix_gets_the_blocks_it_was_pruned_in(block):
     matrix = pruned(block)
     model = linear(matrix)
-    PackSparseLinear()(model)
+    PackSparseLinear("neon_dotprod", integers=True)(model)
     (node,) = model.graph
     assert (node.domain, node.op_type) == ("ai.kaprune", "SparseLinear")
     assert tuple(node.attributes["blocksize"].as_ints()) == block
     np.testing.assert_array_equal(packed_matrix(node, matrix.shape), matrix)
     check(model, X @ matrix.T)
+
+
+@pytest.mark.parametrize(
+    ("block", "instruction_set", "integers", "expected"),
+    [
+        ((4, 4), "avx2", False, (4, 1)),
+        ((1, 4), "avx2", False, (1, 4)),
+        ((4, 4), "avx2", True, (4, 4)),
+        ((4, 4), "neon", True, (4, 4)),  # in 4x1 it would take a third more
+        ((8, 1), "avx512", True, (8, 1)),
+    ],
+)
+def test_the_target_has_a_say_in_the_blocks(block, instruction_set, integers, expected):
+    matrix = pruned(block, shape=(512, 512))
+    signature = "(float[batch, 512] x) => (float[batch, 512] y)"
+    model = linear(matrix, signature=signature)
+    PackSparseLinear(instruction_set, integers=integers)(model)
+    (node,) = model.graph
+    assert tuple(node.attributes["blocksize"].as_ints()) == expected
+    x = RANDOM.standard_normal((2, 512), np.float32)
+    np.testing.assert_allclose(graphs.run(model, {"x": x}), x @ matrix.T, rtol=1e-4, atol=1e-4)
 
 
 def test_n_of_m_sparsity_is_packed_as_unstructured():

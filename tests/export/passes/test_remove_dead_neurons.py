@@ -3,7 +3,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from kaprune_edge.export.blocks import best_block
+from kaprune_edge.export.blocks import fewest_bytes
 from kaprune_edge.export.passes.remove_dead_neurons import RemoveDeadNeurons
 
 X = np.random.default_rng(1).standard_normal((2, 5, 8), np.float32)
@@ -66,12 +66,12 @@ def test_blocks_of_weights_are_not_torn_apart():
     blocks = np.kron(np.random.default_rng(2).random((16, 8)) < 0.2, np.ones((4, 1))).astype(np.float32)
     model = feed_forward(left=range(1, 64, 8), size=64)
     model.graph.initializers["first"].const_value = ir.tensor(np.ascontiguousarray(blocks.T), name="first")
-    unshrunk = best_block(np.where(np.arange(64)[:, None] % 8 == 1, 0, blocks))[1]
+    unshrunk = fewest_bytes(np.where(np.arange(64)[:, None] % 8 == 1, 0, blocks))
     original = graphs.copy(model)
     RemoveDeadNeurons()(model)
     np.testing.assert_allclose(graphs.run(model, {"x": X}), graphs.run(original, {"x": X}), atol=1e-5)
     first = graphs.nodes(model, "MatMul")[0].inputs[1].const_value.numpy().T
-    assert best_block(first)[1] <= unshrunk
+    assert fewest_bytes(first) <= unshrunk
 
 
 def test_other_activations_and_living_neurons_stay():
