@@ -57,18 +57,19 @@ struct Matrix {
   kaprune::PackedMatrix packed;
 
   // Blocks at random places.
-  Matrix(size_t rows, size_t width, size_t block_rows, double sparsity, bool in_int8) : scales(rows, 0.01f), bias(rows) {
+  Matrix(size_t rows, size_t width, size_t block_rows, size_t block_columns, double sparsity, bool in_int8)
+      : scales(rows, 0.01f), bias(rows) {
     std::mt19937 random(1);
     std::bernoulli_distribution kept(1 - sparsity);
     for (size_t row = 0; row < rows / block_rows; ++row) {
-      for (size_t column = 0; column < width; ++column) {
+      for (size_t column = 0; column < width / block_columns; ++column) {
         if (kept(random)) columns.push_back(static_cast<uint16_t>(column));
       }
       starts.push_back(static_cast<int32_t>(columns.size()));
     }
-    values.assign(columns.size() * block_rows, 0.01f);
+    values.assign(columns.size() * block_rows * block_columns, 0.01f);
     integers.assign(values.size(), 3);
-    packed = {rows, width, block_rows, 1, columns.size(), in_int8 ? nullptr : values.data(), starts.data(),
+    packed = {rows, width, block_rows, block_columns, columns.size(), in_int8 ? nullptr : values.data(), starts.data(),
               columns.data(), false, bias.data(), in_int8 ? integers.data() : nullptr,
               in_int8 ? scales.data() : nullptr};
   }
@@ -110,14 +111,15 @@ int main(int argc, char** argv) {
   const char* separator = "\n";
   struct Pattern {
     const char* name;
-    size_t block_rows;
+    size_t block_rows, block_columns;
     bool in_int8;
   };
-  for (const Pattern& pattern : {Pattern{"4x1", 4, false}, {"8x1", 8, false}, {"1x1", 1, false}, {"4x1 int8", 4, true},
-                                 {"8x1 int8", 8, true}}) {
+  for (const Pattern& pattern : {Pattern{"4x1", 4, 1, false}, {"8x1", 8, 1, false}, {"1x1", 1, 1, false},
+                                 {"4x1 int8", 4, 1, true}, {"8x1 int8", 8, 1, true}, {"4x4 int8", 4, 4, true},
+                                 {"1x4 int8", 1, 4, true}}) {
     for (const auto& shape : shapes) {
       for (const double sparsity : sparsities) {
-        const Matrix matrix(shape[0], shape[1], pattern.block_rows, sparsity, pattern.in_int8);
+        const Matrix matrix(shape[0], shape[1], pattern.block_rows, pattern.block_columns, sparsity, pattern.in_int8);
         for (const size_t tokens : token_counts) {
           const double rate = gflops(kernels, matrix, tokens, kaprune::Activation::kNone);
           std::printf("%s{\"pattern\": \"%s\", \"shape\": [%zu, %zu], \"sparsity\": %.2f, \"tokens\": %zu, "
