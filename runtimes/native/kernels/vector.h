@@ -10,6 +10,10 @@
 #include <cstdint>
 #include <utility>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #define KAPRUNE_UNROLL _Pragma("GCC unroll 16")
 
 namespace kaprune::KAPRUNE_ISA {
@@ -42,9 +46,13 @@ inline void pin([[maybe_unused]] AnyVector& vector) {
 // Four weights, repeated in every 128 bits: one load instead of four broadcasts from memory.
 template <int... Lane>
 inline Vector load_weights(const float* weights, std::integer_sequence<int, Lane...>) {
+#if defined(__AVX512F__) && KAPRUNE_LANES == 16  // GCC 12 makes a way through memory of the other
+  Vector repeated = _mm512_broadcast_f32x4(_mm_loadu_ps(weights));
+#else
   typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
   const Four four = *reinterpret_cast<const Four*>(weights);
   Vector repeated = __builtin_shufflevector(four, four, (Lane & 3)...);
+#endif
   pin(repeated);
   return repeated;
 }

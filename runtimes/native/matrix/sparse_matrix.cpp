@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kPartRows = 64;
 constexpr size_t kPanelRows = 256;
 
-// Columns of a slab: 24 tokens of them about fill a first-level cache of 32 KiB. Fewer stay there more surely, but
-// leave each row less to do between taking up its sums and putting them down.
+// Columns of a slab: 24 to 32 tokens of them are a little more than a first-level cache of 32 KiB. Fewer stay there more
+// surely, but leave each row less to do between taking up its sums and putting them down.
 constexpr size_t kSlabColumns = 384;
 constexpr size_t kMaxSlabs = 64;  // wider slabs beyond: each has a list of all rows
 static_assert(kMaxColumns / kMaxSlabs <= 65536, "a slab's columns are counted in 16 bits");

@@ -38,6 +38,7 @@ class SparseMatrix {
 
   // Vectors of tokens that tiles may have.
   size_t max_vectors() const {
+    if (!panels_.empty()) return std::min(kernels_->max_vectors, kPanelTokens / kernels_->lanes);
     return layout_ ? std::min(kernels_->max_vectors, kernels_->dot_inputs) : kernels_->max_vectors;
   }
 
@@ -60,6 +61,9 @@ class SparseMatrix {
   void multiply(size_t part, Activation activation, size_t vectors, const float* x, float* y) const;
 
  private:
+  // Most tokens of a tile that meets single weights: a slab's part of it about fills a first-level cache.
+  static constexpr size_t kPanelTokens = 32;
+
   struct Panel {
     std::vector<Interleaved1x1::Slab> slabs;
     Interleaved1x1 view;
