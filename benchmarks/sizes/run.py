@@ -64,7 +64,7 @@ def steps(model: PreTrainedModel, scratch: Path) -> Iterator[tuple[str, dict[str
         "", graph, model.config, tokenizer, reference=lambda feeds: feeds["input_ids"], metrics={}
     )
     yield "dense", report(source, scratch / "dense")
-    optimization()(graph)
+    optimization(integers=True)(graph)
     yield "packed", report(source, scratch / "packed")
     rounding = quantization(weights="int8", embeddings=None)
     assert rounding is not None
