@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, set_seed
 
 from kaprune_edge.artifacts import check_resumable, resumable_folder
 from kaprune_edge.augmentation.rows import check_augmentable
-from kaprune_edge.bench.accuracy import score_deployment
+from kaprune_edge.bench.accuracy import check_place, score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
 from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.devices import LOCAL, open_device
@@ -183,6 +183,7 @@ def evaluate(
         with open_device(
             device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
         ) as place:
+            check_place(task, place)
             place.prepare([Path(source)], watch)
             watch.start("evaluate", len(task.evaluation))
             metrics = score_deployment(

@@ -43,12 +43,9 @@ def score_deployment(
         KapruneError: ONNX Runtime failed.
     """
     place = device or LocalDevice()
+    check_place(task, place)
     check_labels(folder, read_config(folder), task)
     if isinstance(task, TokenLevelTask):
-        if not isinstance(place, LocalDevice):
-            raise InputError(
-                f"devices take sentence classification only; evaluate {task.name} on this machine"
-            )
         model = open_token_model(folder, task.kind, threads=threads, provider=provider)
         return task.measure(model, min(max_length, model.max_tokens), progress.advance)
     rows = task.evaluation
@@ -59,6 +56,12 @@ def score_deployment(
             on_done=progress.advance,
         )
     return task.score(logits, np.asarray(rows["label"]))
+
+
+def check_place(task: Task, device: Device) -> None:
+    """Raise InputError unless a device can run a task."""
+    if isinstance(task, TokenLevelTask) and not isinstance(device, LocalDevice):
+        raise InputError(f"devices take sentence classification only; evaluate {task.name} on this machine")
 
 
 def check_labels(folder: Path, config: ModelConfig, task: Task) -> None:

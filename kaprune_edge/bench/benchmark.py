@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kaprune_edge.bench.accuracy import check_labels, score_deployment
+from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
 from kaprune_edge.bench.baselines import make_baseline
 from kaprune_edge.bench.comparison import Comparison, Entrant, Row, Setting, Workload
 from kaprune_edge.bench.providers import choose, what_they_left
@@ -72,6 +72,8 @@ def bench(
         TemporaryDirectory(prefix="kaprune-bench-") as scratch,
     ):
         chosen, notes = choose(providers, place.providers)
+        if task is not None:
+            check_place(task, place)
         place.prepare(deployments, watch)
         entrants = [Entrant(str(folder), folder) for folder in deployments]
         if baselines:

@@ -66,6 +66,6 @@ def _find(name: str, available: Sequence[str]) -> str:
         if name.lower() in (known.lower(), known.lower().removesuffix(_SUFFIX.lower())):
             return known
     raise InputError(
-        f"the onnxruntime there has no {name}; choose from {', '.join(map(short_name, available))}, "
-        "or name the path of a plugin library"
+        f"the onnxruntime there has no provider '{name}'; choose from "
+        f"{', '.join(map(short_name, available))}, or name the path of a plugin library"
     )

@@ -29,7 +29,8 @@ def render(comparison: Comparison) -> RenderableType:
 def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
     """Head each column with its name and unit, and say how its cells are filled."""
     columns: dict[str, Callable[[Row], str]] = {}
-    if len({row.provider for row in comparison.rows}) > 1:
+    others = any(row.provider != CPU for row in comparison.rows)
+    if others:
         columns["provider"] = lambda row: short_name(row.provider)
     headline = next((next(iter(row.metrics)) for row in comparison.rows if row.metrics), None)
     if headline is not None:
@@ -37,7 +38,7 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
         columns[f"{headline}\n{unit}"] = lambda row: (
             f"{row.metrics[headline]:.1%}"[:-1] if row.metrics else "-"
         )
-    if any(row.provider != CPU for row in comparison.rows):
+    if others:
         columns["nodes\ntaken"] = _nodes
     return columns | {
         "median\nms": lambda row: _digits(row.timing.median_ms),
@@ -73,7 +74,8 @@ def _legend(comparison: Comparison) -> str:
         f"{_count(load.rounds, 'turn')} of {_count(load.runs, 'run')}.",
         "median, p90, p99: half, 90 % and 99 % of the runs took no longer.",
         f"speed: times as fast as {comparison.reference}, ± half the interquartile range over the turns.",
-        "load: making the session; RAM: peak of the process, Python included; file: model.onnx.",
+        "load: making the session; RAM: peak of the process"
+        f"{', Python included' if machine.python else ''}; file: model.onnx.",
     ]
     if comparison.task is not None:
         lines.append(f"Judged on {comparison.task}.")

@@ -55,10 +55,12 @@ def open_device(
             whichever is for the device's processor.
 
     Raises:
-        InputError: The address is none.
+        InputError: The address is none, or a library is given for this machine.
         KapruneError: The device cannot be reached, or lacks Python or a package.
     """
     if address == LOCAL:
+        if chosen := onnxruntime or library:
+            raise InputError(f"{chosen} is for another machine; name that with --device")
         yield LocalDevice()
         return
     find_door = DOORS.get(address.partition("://")[0])

@@ -2,10 +2,11 @@
 
 import re
 
-from kaprune_edge.devices.door import Door, last_line
+from kaprune_edge.devices.door import Door
 from kaprune_runtime.errors import InputError
 
 _ADDRESS = re.compile(r"adb://(?P<serial>\w[\w.:-]*)(?P<folder>/.*)?", re.ASCII)
+_REASON = re.compile(r"^(?:error|adb): (.+?)\.?$", re.MULTILINE)  # Lines of advice may follow it.
 
 
 def adb_door(address: str) -> Door:
@@ -24,7 +25,5 @@ def adb_door(address: str) -> Door:
 
 
 def _explain(_: int, errors: str) -> str | None:
-    prefix, colon, reason = last_line(errors).partition(": ")
-    if prefix not in ("error", "adb") or not colon:
-        return None
-    return f"{reason}; see whether `adb devices` lists it"
+    found = _REASON.search(errors)
+    return f"{found[1]}; see what `adb devices` says of it" if found else None

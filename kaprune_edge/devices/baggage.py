@@ -73,8 +73,11 @@ def read_for(machine: str, path: Path, member: str = LIBRARY) -> bytes:
                 content = wheel.read(f"kaprune_runtime/{member}")
         else:
             content = path.read_bytes()
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read, or lacks {member} ({error})") from error
+    except KeyError as error:
+        raise InputError(f"{path} holds no {member}; give a wheel of kaprune-edge-runtime") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path} cannot be read ({reason}); give a file for {machine} processors") from error
     if not is_for(content, machine):
         raise InputError(f"{path} is not for {machine} processors; give one that is")
     return content

@@ -24,7 +24,7 @@ def ssh_door(address: str) -> Door:
         InputError: The address is none.
     """
     found = _ADDRESS.fullmatch(address)
-    if found is None:
+    if found is None or not 0 < int(found["port"] or 22) < 1 << 16:
         raise InputError(
             f"'{address}' is no address; write ssh://user@host, :port and /folder after it or not"
         )

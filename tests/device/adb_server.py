@@ -11,6 +11,12 @@ import threading
 from contextlib import suppress
 
 VERSION = 41
+LOCKED = "0A1B2C3D"
+"""Serial number of a device that has not been told to trust this machine."""
+UNAUTHORIZED = """device unauthorized.
+This adb server's $ADB_VENDOR_KEYS is not set
+Try 'adb kill-server' if that seems wrong.
+Otherwise check for a confirmation dialog on your device."""
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
 PACKET = struct.Struct("<BI")
 
@@ -40,9 +46,8 @@ class _Connection(socketserver.StreamRequestHandler):
                 self.wfile.write(b"OKAY")
                 return self._shell(service.partition("raw:")[2])
             else:
-                return self._fail(
-                    f"device '{service.removesuffix(':features').rpartition(':')[2]}' not found"
-                )
+                asked = service.removesuffix(":features").rpartition(":")[2]
+                return self._fail(UNAUTHORIZED if asked == LOCKED else f"device '{asked}' not found")
         return None
 
     def _reply(self, text):

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from adb_server import AdbServer
+from adb_server import LOCKED, UNAUTHORIZED, AdbServer
 from device_processes import executable, what_is_left
 
 from kaprune_edge.bench import bench
@@ -17,6 +17,7 @@ from kaprune_runtime import Classifier, KapruneError
 SERIAL = "emulator-5554"
 STAND_IN = """
 [ "$1 $3 $4 $#" = "-s shell -T 5" ] || { echo "adb: usage: adb [-s SERIAL] shell -T COMMAND" >&2; exit 1; }
+[ "$2" != LOCKED ] || { echo "error: UNAUTHORIZED" >&2; exit 1; }
 [ "$2" = SERIAL ] || { echo "error: device '$2' not found" >&2; exit 1; }
 TMPDIR=FOLDER exec sh -c "$5"
 """
@@ -29,6 +30,7 @@ def phone(request, tmp_path, monkeypatch):
     folder.mkdir()
     if request.param == "stand-in":
         script = STAND_IN.replace("SERIAL ]", f"{SERIAL} ]").replace("FOLDER", str(folder))
+        script = script.replace("LOCKED", LOCKED).replace("UNAUTHORIZED", UNAUTHORIZED.replace("$", r"\$"))
         (tmp_path / "bin").mkdir()
         executable(tmp_path / "bin" / "adb", script)
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
@@ -66,7 +68,8 @@ def test_a_phone_without_python(phone, deployment, onnxruntime):
 @pytest.mark.parametrize(
     ("serial", "python", "beginning"),
     [
-        ("0123456789", "python3", "cannot reach 0123456789: device '0123456789' not found; see whether `adb"),
+        ("0123456789", "python3", "cannot reach 0123456789: device '0123456789' not found; see what `adb"),
+        (LOCKED, "python3", f"cannot reach {LOCKED}: device unauthorized; see what `adb devices` says"),
         (SERIAL, "/nowhere/python3", f"/nowhere/python3 does not start on {SERIAL} ("),
     ],
 )

@@ -27,16 +27,16 @@ def wheel():
     return wheel
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"target": "arm64"},
-        {"target": "arm64", "quantize": "int8"},
-        {"target": "arm64", "embeddings": "int8"},
-        {"target": "arm64", "embeddings": "int4"},
-    ],
-    ids=["float32", "int8", "int8 embeddings", "int4 embeddings"],
-)
+EXPORTS = {
+    "float32": {"target": "arm64"},
+    "int8": {"target": "arm64", "quantize": "int8"},
+    "int8 with embeddings": {"target": "arm64", "quantize": "int8", "embeddings": "int8"},
+    "int4 embeddings": {"target": "arm64", "embeddings": "int4"},
+}
+each_export = pytest.mark.parametrize("options", EXPORTS.values(), ids=EXPORTS)
+
+
+@each_export
 def test_from_text_to_label_as_on_this_machine(sparse_deployment, options):
     folder = sparse_deployment(**options)
     command = [PYTHON, "-m", "kaprune_runtime", "predict", folder, *TEXTS, "--json"]
@@ -48,6 +48,16 @@ def test_from_text_to_label_as_on_this_machine(sparse_deployment, options):
     scores = [list(each["scores"].values()) for each in there]
     np.testing.assert_allclose(scores, [list(each.scores.values()) for each in here], rtol=0, atol=1e-5)
     assert "without sparse kernels" not in done.stderr
+
+
+@each_export
+def test_over_ssh_as_on_this_machine(server, sparse_deployment, wheel, options):
+    folder = sparse_deployment(**options)
+    with open_device("ssh://device", python=PYTHON, library=wheel) as device:
+        device.prepare([folder], Silent())
+        with device.classifier(folder) as there:
+            logits = there.logits(TEXTS)
+    np.testing.assert_allclose(logits, Classifier(folder).logits(TEXTS), rtol=0, atol=1e-5)
 
 
 def test_a_benchmark_on_the_device_over_ssh(server, deployment, wheel, task_spec):
@@ -67,16 +77,18 @@ exec /bin/sh -c "$script"
 """
 
 
-def test_a_device_without_python(server, deployment, wheel, tmp_path, monkeypatch):
+def test_a_device_without_python(server, deployment, sparse_deployment, wheel, tmp_path, monkeypatch):
     root = Path(PYTHON).parent / "root"
     (onnxruntime,) = root.glob("usr/lib/python3/dist-packages/onnxruntime/capi/libonnxruntime.so*")
     executable(tmp_path / "sh", EMULATED.replace("QEMU", f"qemu-aarch64-static -cpu cortex-a76 -L {root}"))
     monkeypatch.setattr("kaprune_edge.devices.runner_agent._SHELL", str(tmp_path / "sh"))
+    deployments = [deployment, sparse_deployment(**EXPORTS["int8 with embeddings"])]
     with open_device("ssh://device", onnxruntime=onnxruntime, library=wheel) as device:
-        device.prepare([deployment], Silent())
-        with device.classifier(deployment) as there:
-            logits = there.logits(TEXTS)
-    np.testing.assert_allclose(logits, Classifier(deployment).logits(TEXTS), rtol=0, atol=1e-5)
+        device.prepare(deployments, Silent())
+        for folder in deployments:
+            with device.classifier(folder) as there:
+                logits = there.logits(TEXTS)
+            np.testing.assert_allclose(logits, Classifier(folder).logits(TEXTS), rtol=0, atol=1e-5)
     options = {"device": "ssh://device", "device_onnxruntime": onnxruntime, "device_library": wheel}
     comparison = bench([deployment], sequence_length=16, rounds=2, runs=2, **options)
     assert comparison.machine.kernels == "neon_dotprod"
