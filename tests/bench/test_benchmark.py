@@ -175,7 +175,7 @@ def cut_model(folder):
         ({"rounds": 0}, "0 rounds of 4 runs"),
         ({"runs": -1}, "3 rounds of -1 runs"),
         ({"device": "toaster"}, "unknown device 'toaster'; use local"),
-        ({"providers": ["TPUExecutionProvider"]}, "no TPUExecutionProvider; choose from"),
+        ({"providers": ["TPUExecutionProvider"]}, "no provider 'TPUExecutionProvider'; choose from"),
         ({"baselines": ["tinybert-5l"]}, "unknown baseline 'tinybert-5l'; use tinybert-4l-312d"),
         ({"baselines": ["tinybert-4l-312d:int3"]}, "unknown baseline 'tinybert-4l-312d:int3'"),
     ],

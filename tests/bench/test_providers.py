@@ -99,5 +99,7 @@ def test_providers_are_chosen_by_any_of_their_names():
         [CPU, XNNPACK],
         [f"{AZURE} is left out: it sends the work to a remote service"],
     )
-    with pytest.raises(InputError, match="has no QNN; choose from XNNPACK, Azure, CPU, or name the path"):
+    with pytest.raises(
+        InputError, match="has no provider 'QNN'; choose from XNNPACK, Azure, CPU, or name the path"
+    ):
         choose(["QNN"], there)

@@ -169,6 +169,7 @@ def test_an_interrupt(server, deployment, pythons):
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from kaprune_edge.devices import Conversation, open_device
 from kaprune_edge.progress import Silent
 folder = Path(sys.argv[1])

@@ -17,6 +17,14 @@ TRAINING = Training(epochs=10, learning_rate=5e-3, batch_size=8, max_length=24, 
 TEXT = "  a “warm” brothers story of the cinema ticket ! 東京 two brothers"
 
 
+TEXT = "a warm two funny cinema"
+FOUND = [("PER", 7, 10), ("LOC", 17, 23)]
+
+
+def places(entities):
+    return [(entity["label"], entity["start"], entity["end"]) for entity in entities]
+
+
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
     """Sentences in which `two brothers` is a person and `cinema` a place."""
@@ -115,11 +123,11 @@ def test_bench_tells_the_entity_score(made, spec):
 
 def test_the_runtime_predicts(made, capsys):
     folder, _ = made
-    assert main(["predict", str(folder / "deployment"), "a warm cinema", "--json"]) == 0
-    (entity,) = json.loads(capsys.readouterr().out)["entities"]
-    assert (entity["label"], entity["start"], entity["end"]) == ("LOC", 7, 13)
-    assert main(["predict", str(folder / "deployment"), "a warm cinema"]) == 0
-    assert capsys.readouterr().out.split("\t")[0] == "LOC"
+    assert main(["predict", str(folder / "deployment"), TEXT, "--json"]) == 0
+    assert places(json.loads(capsys.readouterr().out)["entities"]) == FOUND
+    assert main(["predict", str(folder / "deployment"), TEXT]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [label for label, *_ in FOUND]
 
 
 def test_other_kinds_are_refused(made, sparse_deployment, task_spec, spec):
@@ -140,13 +148,13 @@ def test_other_kinds_are_refused(made, sparse_deployment, task_spec, spec):
 
 def test_the_command_tags(made, capsys, monkeypatch):
     folder, _ = made
-    command = ["kaprune-edge", "predict", str(folder / "deployment"), "a warm cinema"]
+    command = ["kaprune-edge", "predict", str(folder / "deployment"), TEXT]
     for more, code in ((["--json"], 0), (["--pair", "x"], 2), (["--device", "ssh://nowhere"], 2)):
         monkeypatch.setattr("sys.argv", [*command, *more])
         with pytest.raises(SystemExit) as exited:
             command_line()
         assert exited.value.code == code
         if more == ["--json"]:
-            ((found,),) = json.loads(capsys.readouterr().out)["predictions"]
-            assert (found["label"], found["start"], found["end"]) == ("LOC", 7, 13)
+            (found,) = json.loads(capsys.readouterr().out)["predictions"]
+            assert places(found) == FOUND
     assert "devices take sentence classification only" in capsys.readouterr().err
