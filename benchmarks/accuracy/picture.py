@@ -10,22 +10,22 @@ from rows import Student
 def draw(found: list[Student], file: Path) -> None:
     """Draw all trained students."""
     trained = [student for student in found if student.about["steps"]]
-    tasks = sorted({student.task for student in trained})
+    subjects = sorted({_subject(student) for student in trained})
     kinds = sorted({_kind(student) for student in trained})
     figure, panels = plt.subplots(
-        1, len(tasks), figsize=(3.6 * len(tasks), 4), layout="constrained", squeeze=False
+        1, len(subjects), figsize=(3.6 * len(subjects), 4), layout="constrained", squeeze=False
     )
-    for panel, task in zip(panels[0], tasks, strict=True):
+    for panel, subject in zip(panels[0], subjects, strict=True):
         for index, kind in enumerate(kinds):
             points = sorted(
                 (100 * (1 - student.about["sparsity"]), student.drop)
                 for student in trained
-                if (student.task, _kind(student)) == (task, kind)
+                if (_subject(student), _kind(student)) == (subject, kind)
             )
             if points:
                 panel.plot(*zip(*points, strict=True), marker="o", color=f"C{index}", label=kind)
         panel.axhline(0, color="grey", linewidth=1)
-        panel.set(title=task, xscale="log", xlabel="per cent of weights kept", xlim=(25, 4))
+        panel.set(title=", ".join(subject), xscale="log", xlabel="per cent of weights kept", xlim=(25, 4))
         panel.set_xticks([20, 10, 5], ["20", "10", "5"])
         panel.xaxis.set_minor_locator(NullLocator())
         panel.invert_yaxis()
@@ -40,8 +40,12 @@ def draw(found: list[Student], file: Path) -> None:
     figure.savefig(file, dpi=110)
 
 
+def _subject(student: Student) -> tuple[str, str]:
+    return student.about["teacher"], student.task
+
+
 def _kind(student: Student) -> str:
     about = student.about
     if about["method"] == "distill":
         return "dense student"
-    return f"{about['pattern']}, {about['criterion']}, {about['decay']} rate"
+    return f"{about['pattern']}, {about['criterion']}"

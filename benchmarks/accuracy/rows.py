@@ -1,47 +1,53 @@
 """The raw runs as rows, and rows that differ in nothing but the seed together."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import yaml
+from encoders import ENCODERS, MINILM
+
+from kaprune_edge.recipe import DistillRecipe, PruneRecipe, make_recipe
 
 HERE = Path(__file__).parent
-TEACHER = "all-MiniLM-L6-v2"
+TEACHER = "-teacher"
+"""Ends the names of rows that make a teacher and no student."""
 
 Row = dict[str, Any]
 
 
 def read_rows() -> list[Row]:
     """Reduce every run's metrics.json to a row, in the order of the table."""
-    rows = [_row(file) for file in sorted((HERE / "runs").glob("*.json"))]
-    rows.sort(
-        key=lambda row: (row["task"], round(row["sparsity"], 2), -row["steps"], row["pattern"], row["row"])
+    rows = [_row(file) for file in (HERE / "runs").glob("*.json") if not file.stem.endswith(TEACHER)]
+    return sorted(
+        rows, key=lambda row: (row["teacher"], row["task"], row["sparsity"], row["pattern"], row["row"])
     )
-    return rows
 
 
 def _row(file: Path) -> Row:
     """Make a row; a dense student's sparsity is the share of weights that it lacks."""
     run = json.loads(file.read_text())
-    recipe = yaml.safe_load((HERE / "recipes" / f"{file.stem}.yaml").read_text())
-    name, metric = next(iter(run["metrics"].items()))
+    recipe_file = HERE / "recipes" / f"{file.stem}.yaml"
     pruned = run["method"] != "distill"
+    kind = PruneRecipe if pruned else DistillRecipe
+    recipe = make_recipe(kind, recipe_file, {} if not pruned else {"model": MINILM})
+    encoder = yaml.safe_load(recipe_file.read_text()).get("model", MINILM)
+    name, metric = next(iter(run["metrics"].items()))
     return {
         "row": file.stem,
-        "teacher": TEACHER,
-        "task": run["task"],
+        "teacher": encoder if encoder in ENCODERS else MINILM,
+        "task": recipe.task,
         "train_rows": run["train_rows"],
         "method": run["method"],
         "pattern": run["pattern"] if pruned else f"dense {run['student']}",
         "sparsity": round(1 - run["encoder_weights"] / run["teacher_encoder_weights"], 3),
-        "criterion": run.get("criterion", "magnitude") if pruned else None,
+        "criterion": recipe.criterion if isinstance(recipe, PruneRecipe) else None,
         "seed": run["seed"],
         "steps": run["steps"],
-        "learning_rate": recipe["training"]["learning_rate"] if run["steps"] else None,
-        "decay": recipe["training"].get("decay", "constant") if run["steps"] else None,
+        "learning_rate": recipe.training.learning_rate if run["steps"] else None,
         "seconds": run["seconds"],
         "metric_name": name,
         "metric": metric,
@@ -64,12 +70,12 @@ class Student:
     @property
     def task(self) -> str:
         """The task's name in the names of rows."""
-        return str(self.about["row"].split("-")[0])
+        return str(self.about["task"].partition("/")[2])
 
     @property
     def recipe(self) -> str:
-        """The row's name without task and seed."""
-        return str(self.about["row"].partition("-")[2].partition("-seed")[0])
+        """The row's name without encoder, task and seed."""
+        return _without_seed(self.about).partition(f"{self.task}-")[2]
 
     @property
     def result(self) -> float:
@@ -92,5 +98,9 @@ def students(rows: list[Row]) -> list[Student]:
     """Gather the seeds of each student."""
     runs: dict[str, list[Row]] = {}
     for row in rows:
-        runs.setdefault(row["row"].partition("-seed")[0], []).append(row)
+        runs.setdefault(_without_seed(row), []).append(row)
     return [Student(each) for each in runs.values()]
+
+
+def _without_seed(row: Row) -> str:
+    return re.sub(r"-seed\d+$", "", row["row"])

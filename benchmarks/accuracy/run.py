@@ -1,7 +1,7 @@
 """Reruns rows of the accuracy table: `python benchmarks/accuracy/run.py --glue DIR [ROW ...]`.
 
-A row is a file in recipes/; its raw result goes to runs/. Rows share the teacher that one row
-of their task fine-tunes, which is trained first.
+A row is a file in recipes/; its raw result goes to runs/. Rows share the teacher that the row
+TASK-teacher fine-tunes (and leaves unpruned), which is trained first.
 """
 
 import argparse
@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 import yaml
+from encoders import ENCODERS, MINILM, encoder
 
-from kaprune_edge.assets import default_model
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, make_recipe
 from kaprune_edge.workflow import distill, prune
 from kaprune_edge_cli.console import progress
@@ -51,10 +51,10 @@ def run(row: str, glue: Path, work: Path) -> None:
         if "student" in content:
             distill(make_recipe(DistillRecipe, file, overrides), work / row, resume=resume, progress=watch)
         else:
-            model = content.get("model")
-            overrides["model"] = str(work / model if model else default_model())
-            if model and not (work / model).exists():
+            model = content.get("model", MINILM)
+            if model not in ENCODERS and not (work / model).exists():
                 make(model, glue, work)
+            overrides["model"] = str(encoder(model, work) if model in ENCODERS else work / model)
             prune(make_recipe(PruneRecipe, file, overrides), work / row, resume=resume, progress=watch)
 
 
