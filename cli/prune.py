@@ -94,6 +94,6 @@ def prune(
     say(f"{result.folder}: {kept:.1%} of the encoder's weights kept")
     say(f"  sparse   {percent(metrics['metrics'])}")
     say(f"  teacher  {percent(metrics['teacher_metrics'])}")
-    if "predicted_milliseconds" in metrics:
-        say(f"  128 tokens in about {metrics['predicted_milliseconds']:.2g} ms on one thread here")
+    if "milliseconds" in metrics:
+        say(f"  128 tokens in about {metrics['milliseconds']:.2g} ms on one thread here")
     say(f"next: kaprune-edge export {result.folder} --target x86-64 -o deployment")

@@ -99,8 +99,8 @@ def prune(
             "sparsity": round(pruner.sparsity, 4),
             "sparsities": {name: round(share, 4) for name, share in pruner.sparsities.items()},
         }
-        if plan.predicted_milliseconds is not None:
-            method["predicted_milliseconds"] = round(plan.predicted_milliseconds, 3)
+        if plan.milliseconds is not None:
+            method["milliseconds"] = round(plan.milliseconds, 3)
         return Run(output, run.finish(student, teacher, method, steps))
 
 

@@ -22,16 +22,6 @@ _MPNET_FILES = {
 """File -> sha256."""
 
 
-def encoder(name: str, work: Path) -> Path:
-    """Find a pretrained encoder, fetching it where it is missing.
-
-    Args:
-        name: A key of `ENCODERS`.
-        work: Folder for what is fetched.
-    """
-    return ENCODERS[name](work)
-
-
 def _minilm(_: Path) -> Path:
     return default_model()
 
@@ -65,3 +55,4 @@ def _mpnet(work: Path) -> Path:
 
 
 ENCODERS: Mapping[str, Callable[[Path], Path]] = {MINILM: _minilm, MPNET: _mpnet}
+"""Name -> what finds the encoder's folder, or fetches it into the one given."""

@@ -48,6 +48,7 @@ def _row(file: Path) -> Row:
         "seed": run["seed"],
         "steps": run["steps"],
         "learning_rate": recipe.training.learning_rate if run["steps"] else None,
+        "decay": recipe.training.decay if run["steps"] else None,
         "seconds": run["seconds"],
         "metric_name": name,
         "metric": metric,

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import yaml
-from encoders import ENCODERS, MINILM, encoder
+from encoders import ENCODERS, MINILM
 
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, make_recipe
 from kaprune_edge.workflow import distill, prune
@@ -54,7 +54,7 @@ def run(row: str, glue: Path, work: Path) -> None:
             model = content.get("model", MINILM)
             if model not in ENCODERS and not (work / model).exists():
                 make(model, glue, work)
-            overrides["model"] = str(encoder(model, work) if model in ENCODERS else work / model)
+            overrides["model"] = str(ENCODERS[model](work) if model in ENCODERS else work / model)
             prune(make_recipe(PruneRecipe, file, overrides), work / row, resume=resume, progress=watch)
 
 

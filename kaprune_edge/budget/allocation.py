@@ -19,6 +19,8 @@ def allocate(errors: np.ndarray, costs: np.ndarray, budget: float) -> np.ndarray
     Returns:
         The level of each matrix, [matrices]; None where no choice meets the budget.
     """
+    if budget <= 0:
+        return None
     units = np.ceil(np.round(costs / budget * UNITS, 6)).astype(np.int64)
     least = np.zeros(UNITS + 1)
     choices = np.empty((len(errors), UNITS + 1), np.int64)

@@ -19,8 +19,10 @@ MEASURED = np.array([1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01])
 """Shares of the weights kept at which errors and times are measured."""
 KEPT = np.geomspace(MEASURED[0], MEASURED[-1], 81)
 """Shares to choose from; errors and times between the measured ones are interpolated linearly."""
-ANCHORS = 2
-"""Times that a whole model is measured: first at an even plan, then at the plan found with that."""
+ROUNDS = 5
+"""Whole models to measure at most: one at an even plan, the others at the plan that follows from the last."""
+TOLERANCE = 0.02
+"""By how much a measured latency may miss the one asked for, as a share of it."""
 
 EVERY = 4
 """Of how many calibration batches one is enough to measure errors on."""
@@ -32,8 +34,8 @@ class Plan:
 
     sparsity: Mapping[str, float]
     """Matrix -> share of its weights to remove."""
-    predicted_milliseconds: float | None = None
-    """Of the whole model on a text, where a latency was asked for."""
+    milliseconds: float | None = None
+    """Of the whole model on a text as measured here, where a latency was asked for."""
 
     def to_json(self) -> dict[str, object]:
         """Give what `Plan(**...)` takes."""
@@ -82,7 +84,8 @@ class Planner:
     def for_latency(self, milliseconds: float, *, by_sensitivity: bool) -> Plan:
         """Remove as little as lets the whole model run in a given time on this machine.
 
-        The model's time is that of its matrices one by one and a rest, which is measured on whole models.
+        A model's time is that of its matrices one by one and a rest, which depends on the plan: whole models
+        are measured until the plan that follows from the last one is that one, and the best is taken.
 
         Args:
             milliseconds: For a text of 128 tokens on one thread, in float32.
@@ -94,23 +97,26 @@ class Planner:
         times = self._times()
         errors = self._errors() if by_sensitivity else None
         levels = np.full(len(times), np.abs(KEPT - 0.1).argmin())
-        plan = self._plan(levels)
-        self._progress.start("whole models", ANCHORS)
-        for done in range(1, ANCHORS + 1):
+        plans: list[Plan] = []
+        self._progress.start("whole models", ROUNDS)
+        for done in range(1, ROUNDS + 1):
+            plan = self._plan(levels)
             whole = model_milliseconds(self._model, self._pattern, plan.sparsity)
-            rest = whole - _taken(times, levels)
-            fastest = rest + times[:, -1].sum()
+            plans.append(replace(plan, milliseconds=whole))
+            self._progress.advance(done, milliseconds=whole)
+            rest = whole - float(times[np.arange(len(levels)), levels].sum())
             left = milliseconds - rest
             found = allocate_evenly(times, left) if errors is None else allocate(errors, times, left)
-            if fastest > milliseconds or found is None:
+            if found is None:
+                fastest = rest + times[:, -1].sum()
                 raise InputError(
                     f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
                     f"the model takes about {fastest:.2g} ms here"
                 )
+            if (found == levels).all():
+                break
             levels = found
-            plan = replace(self._plan(levels), predicted_milliseconds=rest + _taken(times, levels))
-            self._progress.advance(done)
-        return plan
+        return max(plans, key=lambda plan: _merit(plan, milliseconds * (1 + TOLERANCE)))
 
     def _plan(self, levels: np.ndarray) -> Plan:
         return Plan(dict(zip(self._matrices, (1 - KEPT[levels]).tolist(), strict=True)))
@@ -140,5 +146,8 @@ def _interpolate(measured: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(-KEPT, -MEASURED, own) for own in measured])
 
 
-def _taken(times: np.ndarray, levels: np.ndarray) -> float:
-    return float(times[np.arange(len(levels)), levels].sum())
+def _merit(plan: Plan, most: float) -> tuple[bool, float]:
+    """Rank plans: the slowest of those that are fast enough first, then the fastest of the others."""
+    assert plan.milliseconds is not None
+    meets = plan.milliseconds <= most
+    return meets, plan.milliseconds if meets else -plan.milliseconds

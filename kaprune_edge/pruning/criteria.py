@@ -18,4 +18,4 @@ CRITERIA: Mapping[str, Callable[..., Criterion]] = {
     "soft-movement": lambda *_: SoftMovement(),
     "magnitude": lambda *_: Magnitude(),
 }
-"""Name in a recipe -> what makes the criterion, called as `Reconstruction` is."""
+"""Name in a recipe -> what makes the criterion, called as `TextCriterion` is."""

@@ -1,15 +1,14 @@
 """Second-order pruning of the loss: Kurtic et al., "The Optimal BERT Surgeon" (EMNLP 2022)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from kaprune_edge.heads import read_choices
-from kaprune_edge.pruning.criterion import Criterion
+from kaprune_edge.pruning.text_criterion import TextCriterion
 from kaprune_edge.sparsity.patterns import Blocks, Pattern
 
 BLOCK = 50
@@ -19,7 +18,7 @@ MOST_BYTES = 4 << 30
 CHUNK = 4096
 
 
-class Fisher(Criterion):
+class Fisher(TextCriterion):
     """Removes the weights that raise the loss least, and moves the others to make up for them.
 
     The loss is taken to second order, with the Fisher information in blocks on the diagonal as its
@@ -27,19 +26,6 @@ class Fisher(Criterion):
     the teacher's own probabilities, so no labels are read, and it does not vanish where student and
     teacher agree.
     """
-
-    def __init__(
-        self,
-        student: PreTrainedModel,
-        teacher: PreTrainedModel,
-        batches: Sequence[Mapping[str, Tensor]],
-        on_layer: Callable[[int], None] = lambda done: None,
-    ) -> None:
-        """Remember what to prune; called as `Reconstruction` is."""
-        self._student = student
-        self._teacher = teacher
-        self._batches = batches
-        self._on_layer = on_layer
 
     def masks(
         self, matrices: Mapping[str, nn.Parameter], pattern: Pattern, sparsity: Mapping[str, float]

@@ -1,48 +1,28 @@
 """Pruning layer by layer so that each computes what the teacher's does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from kaprune_edge.encoder import Layer, encoder_layers
-from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.sparse_regression import fit_sparse
 from kaprune_edge.pruning.stream import STAGES, TextStream
+from kaprune_edge.pruning.text_criterion import TextCriterion
 from kaprune_edge.sparsity.patterns import Pattern
 
 _NORM_AFTER = {"attention_output": "attention_norm", "output": "output_norm"}
 
 
-class Reconstruction(Criterion):
+class Reconstruction(TextCriterion):
     """The criterion that keeps what each layer computes, and moves the kept weights to that end.
 
     Layers are pruned in the order of computation, each on the inputs that the pruned ones before it give,
     as in Frantar and Alistarh, "SparseGPT" (ICML 2023), section 3.3. Each is fitted to the *teacher's*
     outputs on the same text, and where a residual is added to the *teacher's* sum, so that a layer makes
-    up for the errors of those before it instead of adding its own. No labels are needed.
+    up for the errors of those before it instead of adding its own. Biases are fitted too. No labels are
+    needed.
     """
-
-    def __init__(
-        self,
-        student: PreTrainedModel,
-        teacher: PreTrainedModel,
-        batches: Sequence[Mapping[str, Tensor]],
-        on_layer: Callable[[int], None] = lambda done: None,
-    ) -> None:
-        """Remember two models of one shape, and text to compare them on.
-
-        Args:
-            student: The model whose matrices are pruned; its biases are fitted too.
-            teacher: What it should compute.
-            batches: Tokenized text with `attention_mask`, without labels.
-            on_layer: Told how many layers are done.
-        """
-        self._student = student
-        self._teacher = teacher
-        self._batches = batches
-        self._on_layer = on_layer
 
     @torch.no_grad()
     def masks(

@@ -1,37 +1,24 @@
 """One-shot pruning column by column: Frantar and Alistarh, "SparseGPT" (ICML 2023)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from kaprune_edge.encoder import encoder_layers
-from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.stream import STAGES, TextStream
+from kaprune_edge.pruning.text_criterion import TextCriterion
 from kaprune_edge.sparsity.patterns import Pattern
 
 SLAB = 128
 DAMPING = 0.01
 
 
-class SparseGPT(Criterion):
+class SparseGPT(TextCriterion):
     """Keeps what each linear module computes on text; neither labels nor teacher are read.
 
     Layers are pruned in the order of computation, each on the inputs that the pruned ones before it give.
     """
-
-    def __init__(
-        self,
-        student: PreTrainedModel,
-        teacher: PreTrainedModel,
-        batches: Sequence[Mapping[str, Tensor]],
-        on_layer: Callable[[int], None] = lambda done: None,
-    ) -> None:
-        """Remember what to prune; called as `Reconstruction` is."""
-        self._student = student
-        self._batches = batches
-        self._on_layer = on_layer
 
     @torch.no_grad()
     def masks(

@@ -70,7 +70,7 @@ def test_later_matrices_make_up_for_the_errors_of_earlier_ones(model_type):
 
 
 def test_padding_counts_for_nothing():
-    teacher = tiny.make_model("bert", vocab_size=60)
+    teacher = tiny.make_model("bert", vocab_size=60).double()
     plain, padded = (
         text(0),
         {name: torch.nn.functional.pad(values, (0, 9)) for name, values in text(0).items()},
@@ -79,8 +79,7 @@ def test_padding_counts_for_nothing():
         pruned(teacher, lambda student, batch=batch: Reconstruction(student, teacher, [batch]))
         for batch in (plain, padded)
     )
-    # The first matrices; what follows may differ by a weight of two that are equally good.
-    for name, weight in list(encoder_matrices(short).items())[:3]:
+    for name, weight in encoder_matrices(short).items():
         torch.testing.assert_close(weight, encoder_matrices(long)[name], rtol=1e-3, atol=1e-3)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from kaprune_edge.export.graph import add_initializer, only_consumer
+from kaprune_edge.export.graph import add_initializer
 from kaprune_edge.export.linear import Linear, find_linears
 from kaprune_edge.export.quantized_linear import INTEGERS
 from kaprune_edge.export.quantized_table import scale_rows
@@ -29,7 +29,7 @@ class QuantizeDenseLinear(ir.passes.InPlacePass):
         layers = [
             layer
             for layer in find_linears(model.graph)
-            if layer.matrix.nbytes >= SMALLEST and only_consumer(layer.weight) is not None
+            if layer.matrix.nbytes >= SMALLEST and layer.owns_weight
         ]
         for layer in layers:
             _replace(model.graph, layer)
