@@ -51,7 +51,9 @@ def predict(
         if pair:
             raise InputError(f"{deployment} is for {kind} and takes no --pair; leave it out")
         if device != LOCAL:
-            raise InputError(f"devices take sentence classification only; {deployment} is for {kind}")
+            raise InputError(
+                f"{deployment} is for {kind} and devices classify sentences only; leave out --device"
+            )
         if question:
             _answer(deployment, text, question, threads, null_threshold, as_json)
         else:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, set_seed
 
 from kaprune_edge.artifacts import check_resumable, resumable_folder
 from kaprune_edge.augmentation.rows import check_augmentable
-from kaprune_edge.bench.accuracy import check_place, score_deployment
+from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
 from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.devices import LOCAL, open_device
@@ -29,7 +29,7 @@ from kaprune_edge.recipe import DistillRecipe, PruneRecipe
 from kaprune_edge.sparsity.patterns import parse_pattern
 from kaprune_edge.tasks import load_task
 from kaprune_edge.training_run import TrainingRun
-from kaprune_runtime.deployment import MODEL
+from kaprune_runtime.deployment import MODEL, read_config
 from kaprune_runtime.errors import InputError
 
 
@@ -180,6 +180,7 @@ def evaluate(
     task = load_task(task_spec)
     deployed = (Path(source) / MODEL).is_file()
     if deployed:
+        check_labels(Path(source), read_config(Path(source)), task)
         with open_device(
             device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
         ) as place:

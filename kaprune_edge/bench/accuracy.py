@@ -61,7 +61,7 @@ def score_deployment(
 def check_place(task: Task, device: Device) -> None:
     """Raise InputError unless a device can run a task."""
     if isinstance(task, TokenLevelTask) and not isinstance(device, LocalDevice):
-        raise InputError(f"devices take sentence classification only; evaluate {task.name} on this machine")
+        raise InputError(f"devices classify sentences only; evaluate {task.name} on this machine")
 
 
 def check_labels(folder: Path, config: ModelConfig, task: Task) -> None:

@@ -64,7 +64,7 @@ def bench(
     """
     watch = progress or Silent()
     workload = Workload(sequence_length, batch_size, threads, rounds, runs)
-    _check(deployments, workload)
+    _check(deployments, workload, task)
     with (
         open_device(
             device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
@@ -81,8 +81,9 @@ def bench(
         for done, spec in enumerate(baselines, 1):
             entrants.append(make_baseline(spec, deployments[0], Path(scratch)))
             watch.advance(done)
-        if task is not None:
-            _check_labels(entrants, task)
+        for entrant in entrants[len(deployments) :]:
+            if task is not None and not entrant.random_weights:
+                check_labels(entrant.folder, read_config(entrant.folder), task)
         place.prepare([entrant.folder for entrant in entrants], watch)
         reference = len(deployments) if baselines else 0
         rows: list[Row] = []
@@ -128,7 +129,7 @@ def _start(device: Device, entrant: Entrant, workload: Workload, provider: str) 
     return Worker(entrant.name, device.start("worker", options, entrant.folder))
 
 
-def _check(deployments: Sequence[Path], workload: Workload) -> None:
+def _check(deployments: Sequence[Path], workload: Workload, task: Task | None) -> None:
     """Refuse what cannot work before any work is done."""
     if not deployments:
         raise InputError("there is nothing to compare; name a deployment folder")
@@ -138,18 +139,14 @@ def _check(deployments: Sequence[Path], workload: Workload) -> None:
         )
     for folder in deployments:
         verify(folder, MODEL)
-        check_fit(
+        config = check_fit(
             folder,
             sequence_length=workload.sequence_length,
             batch_size=workload.batch_size,
             threads=workload.threads,
         )
-
-
-def _check_labels(entrants: Sequence[Entrant], task: Task) -> None:
-    for entrant in entrants:
-        if not entrant.random_weights:
-            check_labels(entrant.folder, read_config(entrant.folder), task)
+        if task is not None:
+            check_labels(folder, config, task)
 
 
 def _score(

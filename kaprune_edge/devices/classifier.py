@@ -8,6 +8,7 @@ import numpy as np
 from kaprune_edge.devices.conversation import Conversation
 from kaprune_edge.devices.process import Process
 from kaprune_runtime.deployment import read_config
+from kaprune_runtime.kinds import TEXT
 from kaprune_runtime.pipeline import Prediction, predictions
 
 
@@ -22,10 +23,10 @@ class RemoteClassifier(Conversation):
             process: Runs it there.
 
         Raises:
-            InputError: config.json is missing or damaged.
+            InputError: config.json is missing or damaged, or the deployment is for something else.
         """
         super().__init__(str(folder), process)
-        self.config = read_config(folder)
+        self.config = read_config(folder, TEXT)
 
     def __call__(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None

@@ -1,5 +1,6 @@
 """A deployment as an ONNX Runtime session."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,13 +31,14 @@ def session(
 
     Args:
         folder_or_onnx: The folder, or the file.
-        threads: Threads that one run may use; at least 1.
+        threads: Threads that one run may use; at least 1, at most as many as the machine has cores.
         provider: Execution provider of this onnxruntime, or path of a plugin library that holds one; what it
             cannot run falls to the CPU provider.
         portable: Leave the native operator library out.
 
     Raises:
-        InputError: The deployment is missing or damaged, or the provider is not in this onnxruntime.
+        InputError: The deployment is missing or damaged, an argument is impossible, or the provider is not in
+            this onnxruntime.
         KapruneError: The provider is there but did not start.
     """
     path = Path(folder_or_onnx)
@@ -46,6 +48,8 @@ def session(
     elif not path.is_file():
         raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
     check_threads(threads)
+    if threads > (cores := os.cpu_count() or threads):
+        raise InputError(f"the machine has {cores} cores; give 1 to {cores} threads")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

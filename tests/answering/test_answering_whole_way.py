@@ -130,4 +130,4 @@ def test_the_command_answers(made, capsys, monkeypatch):
             (found,) = json.loads(capsys.readouterr().out)["predictions"]
             assert found["question"] == "what ?"
             assert found["text"] == "a warm cinema"[found["start"] : found["end"]] != ""
-    assert "devices take sentence classification only" in capsys.readouterr().err
+    assert "devices classify sentences only" in capsys.readouterr().err

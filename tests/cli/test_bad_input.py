@@ -188,6 +188,7 @@ CASES = [
     (None, f"{BENCH} --baseline albert", "unknown baseline 'albert'; use tinybert-4l-312d, "),
     (None, f"{BENCH} --device moon", "unknown device 'moon'; use local"),
     (None, f"{BENCH} --threads 0", "0 threads cannot run anything; give 1 or more"),
+    (None, f"{BENCH} --threads 1000000", r"the machine has \d+ cores; give 1 to \d+ threads"),
     (None, f"{BENCH} --batch-size 0", "a batch of 0 texts is impossible; give 1 or more"),
     (None, f"{BENCH} --sequence-length 99", "takes 1 to 42 tokens, not 99; change --sequence-length"),
     (None, f"{BENCH} --rounds 0", "0 rounds of 5 runs measure nothing; give 1 or more of both"),

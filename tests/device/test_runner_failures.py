@@ -68,6 +68,13 @@ def test_a_model_that_onnxruntime_refuses(server, deployment, onnxruntime, tmp_p
     assert said.startswith("cannot load the model: ")
 
 
+@pytest.mark.parametrize("threads", [10**6, 10**30])
+def test_more_threads_than_cores(server, deployment, onnxruntime, threads):
+    options = {"device": DEVICE, "device_onnxruntime": onnxruntime, "threads": threads}
+    said = refused(InputError, bench, deployments=[deployment], **options, **QUICK)
+    assert said == f"the machine has {os.cpu_count()} cores; give 1 to {os.cpu_count()} threads"
+
+
 def test_a_folder_that_cannot_be_made(server, deployment, onnxruntime):
     said = refused(
         KapruneError, prepare, deployment=deployment, onnxruntime=onnxruntime, address=f"{DEVICE}/proc/kept"

@@ -80,6 +80,12 @@ def test_a_python_that_is_too_old(server, pythons, tmp_path):
     assert "it is Python 3." in refused(KapruneError, connect, python=str(old))
 
 
+def test_more_threads_than_cores(server, deployment, pythons):
+    options = {"device": DEVICE, "device_python": pythons[0], "threads": 10**6}
+    said = refused(InputError, bench, deployments=[deployment], **options, **QUICK)
+    assert said == f"the machine has {os.cpu_count()} cores; give 1 to {os.cpu_count()} threads"
+
+
 def test_no_operator_library_for_the_processor(server, deployment, pythons, tmp_path):
     library = tmp_path / "libkaprune.so"
     library.write_bytes(b"\x7fELF" + bytes(14) + (8).to_bytes(2, "little"))  # MIPS

@@ -1,10 +1,13 @@
 import json
+import os
 
 import numpy as np
 import onnxruntime
 import pytest
 
 from kaprune_runtime import Classifier, InputError, session
+
+CORES = os.cpu_count()
 
 
 def test_a_folder_and_its_file_load_alike(tiny):
@@ -82,6 +85,7 @@ def test_a_damaged_deployment_is_refused(copy, damage):
         ("missing", {}, "is not a folder"),
         ("missing.onnx", {}, "does not exist"),
         (".", {"threads": 0}, "0 threads cannot run"),
+        (".", {"threads": 10**6}, f"the machine has {CORES} cores; give 1 to {CORES} threads"),
         (
             ".",
             {"provider": "TPUExecutionProvider"},

@@ -157,4 +157,4 @@ def test_the_command_tags(made, capsys, monkeypatch):
         if more == ["--json"]:
             (found,) = json.loads(capsys.readouterr().out)["predictions"]
             assert places(found) == FOUND
-    assert "devices take sentence classification only" in capsys.readouterr().err
+    assert "devices classify sentences only" in capsys.readouterr().err

@@ -158,7 +158,7 @@ class Agent {
     if (verb == "place") return place(words);
     if (verb == "nothing") return;
     const int number = std::stoi(words.at(1));
-    if (verb == "start") return start(number, words.at(2), std::stoi(words.at(3)));
+    if (verb == "start") return start(number, words.at(2), std::strtol(words.at(3).c_str(), nullptr, 10));
     const auto found = processes_.find(number);
     if (found == processes_.end()) return;  // It has ended, of which the other side hears.
     if (verb == "write") found->second.write(words.at(2));
@@ -207,7 +207,7 @@ class Agent {
     answer("{}");
   }
 
-  void start(int number, const std::string& model, int threads) {
+  void start(int number, const std::string& model, long threads) {
     processes_.emplace(number, Process(sweeper_.group(), [&] {
                          if (chdir(folder_.c_str()) != 0) return 1;
                          setenv("TMPDIR", folder_.c_str(), 1);

@@ -3,7 +3,9 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <numeric>
 
 #include "ort/operator.h"
 
@@ -80,13 +82,14 @@ std::vector<std::vector<float>> Model::run(const Batch& batch) const {
   const Value output(value, api.ReleaseValue);
 
   const ort::Tensor logits = ort::view(api, value);
-  if (logits.type != ort::ElementType::kFloat || logits.shape.size() != 2 || logits.shape[0] != batch.rows) {
-    throw ort::Error("the model's output is not float [texts, labels]; export the model again");
+  if (logits.type != ort::ElementType::kFloat || logits.shape.empty() || logits.shape[0] != batch.rows) {
+    throw ort::Error("the model's output is not float [texts, ...]; export the model again");
   }
+  const int64_t outputs = std::accumulate(logits.shape.begin() + 1, logits.shape.end(), int64_t{1}, std::multiplies());
   std::vector<std::vector<float>> rows;
-  for (int64_t row = 0; row < logits.shape[0]; ++row) {
-    const float* first = logits.as<float>() + row * logits.shape[1];
-    rows.emplace_back(first, first + logits.shape[1]);
+  for (int64_t row = 0; row < batch.rows; ++row) {
+    const float* first = logits.as<float>() + row * outputs;
+    rows.emplace_back(first, first + outputs);
   }
   return rows;
 }

@@ -29,7 +29,7 @@ class Model {
 
   const Runtime& runtime() const { return runtime_; }
 
-  // Returns the first output, a row for each of the batch's; throws ort::Error.
+  // Returns the first output, all numbers of a text as one row for each of the batch's; throws ort::Error.
   std::vector<std::vector<float>> run(const Batch& batch) const;
 
  private:

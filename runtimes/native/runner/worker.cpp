@@ -1,5 +1,7 @@
 #include "runner/worker.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -65,10 +67,15 @@ std::vector<int64_t> time(const Model& model, const Request& request) {
   return nanoseconds;
 }
 
-std::optional<Model> load(const std::string& path, int threads) {
+std::optional<Model> load(const std::string& path, long threads) {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  if (threads < 1 || threads > cores) {
+    std::cerr << "error: the machine has " << cores << " cores; give 1 to " << cores << " threads" << std::endl;
+    return std::nullopt;
+  }
   try {
     const auto start = Clock::now();
-    Model model(path, threads);
+    Model model(path, static_cast<int>(threads));
     const std::chrono::duration<double> seconds = Clock::now() - start;
     std::cout << "{\"load_seconds\": " << seconds.count()
               << ", \"onnxruntime\": " << json::quote(model.runtime().version)
@@ -83,7 +90,7 @@ std::optional<Model> load(const std::string& path, int threads) {
 
 }  // namespace
 
-int serve_model(const std::string& path, int threads) {
+int serve_model(const std::string& path, long threads) {
   const std::optional<Model> model = load(path, threads);
   if (!model) return 2;
   try {

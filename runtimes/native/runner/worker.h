@@ -10,6 +10,6 @@ namespace kaprune {
 // `{"logits": [[...], ...], "nanoseconds": [...], "peak_bytes", "files"}`.
 //
 // Ends with standard input. Returns the exit code: 2 where the model cannot be loaded, 1 where it fails later.
-int serve_model(const std::string& path, int threads);
+int serve_model(const std::string& path, long threads);
 
 }  // namespace kaprune
