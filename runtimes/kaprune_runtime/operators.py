@@ -37,8 +37,12 @@ def library_path() -> Path:
 def instruction_set() -> str:
     """Name the kernels that the library runs on this machine: such as avx2, neon_dotprod or portable.
 
+    The best ones, or those that KAPRUNE_INSTRUCTION_SET names in the environment when the library is
+    first used.
+
     Raises:
-        KapruneError: The library is missing or does not load.
+        KapruneError: The library is missing or does not load, or the variable names what this machine
+            does not have.
     """
     path = library_path()
     try:
@@ -46,4 +50,8 @@ def instruction_set() -> str:
     except (OSError, AttributeError) as error:
         raise KapruneError(f"{path} does not load ({error}); reinstall kaprune-edge-runtime") from error
     name.restype = ctypes.c_char_p
-    return name().decode("ascii")
+    found: bytes | None = name()
+    if found is None:
+        chosen = os.environ["KAPRUNE_INSTRUCTION_SET"]
+        raise KapruneError(f"this machine does not run {chosen}; unset or correct KAPRUNE_INSTRUCTION_SET")
+    return found.decode("ascii")

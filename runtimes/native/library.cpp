@@ -1,6 +1,7 @@
 // What the shared library exports.
 #include <map>
 #include <mutex>
+#include <stdexcept>
 
 #include "kernels/kernels.h"
 #include "operators/sparse_attention.h"
@@ -61,12 +62,19 @@ KAPRUNE_EXPORT OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const Or
   }
   static kaprune::Domains domains;
   try {
+    kaprune::kernels();  // a wrong choice is told now
     return domains.add_to(options, *api);
   } catch (const std::exception& error) {
     return api->CreateStatus(kaprune::ort::kFail, error.what());
   }
 }
 
-// Names the instruction set that this machine runs: "avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_dotprod",
-// "neon" or "portable".
-KAPRUNE_EXPORT const char* KapruneInstructionSet() { return kaprune::kernels().name; }
+// Names the instruction set that this machine runs: "avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_i8mm",
+// "neon_dotprod", "neon" or "portable"; null where KAPRUNE_INSTRUCTION_SET names one that it does not have.
+KAPRUNE_EXPORT const char* KapruneInstructionSet() {
+  try {
+    return kaprune::kernels().name;
+  } catch (const std::invalid_argument&) {
+    return nullptr;
+  }
+}

@@ -1,5 +1,8 @@
 """One file, run by the native library and by ONNX Runtime alone."""
 
+import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -94,3 +97,27 @@ def test_the_library_names_its_kernels(monkeypatch, tmp_path):
     monkeypatch.setenv("KAPRUNE_LIBRARY", kaprune_runtime.__file__)
     with pytest.raises(KapruneError, match="does not load"):
         instruction_set()
+
+
+@pytest.mark.parametrize("chosen", ["portable", "avx2048"])
+def test_the_instruction_set_can_be_chosen(deployment, chosen):
+    program = (
+        "import sys, numpy, kaprune_runtime\n"
+        "ones = numpy.ones((1, 9), numpy.int64)\n"
+        "feeds = dict(input_ids=ones, attention_mask=ones, token_type_ids=ones * 0)\n"
+        "run = lambda **how: kaprune_runtime.session(sys.argv[1], **how).run(None, feeds)[0]\n"
+        "print(abs(run() - run(portable=True)).max() < 1e-5, kaprune_runtime.instruction_set())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(deployment)],
+        env={**os.environ, "KAPRUNE_INSTRUCTION_SET": chosen},
+        capture_output=True,
+        text=True,
+    )
+    if chosen == "portable":
+        assert done.stdout == "True portable\n", done.stderr
+    else:
+        assert "running without sparse kernels, slower:" in done.stderr
+        assert done.stderr.endswith(
+            "this machine does not run avx2048; unset or correct KAPRUNE_INSTRUCTION_SET\n"
+        )

@@ -134,7 +134,9 @@ struct Kernels {
 // portable.
 const Kernels* const* available_kernels(size_t* count);
 
-// The best one, chosen when the library is loaded.
+// The best one, or the one that the environment variable KAPRUNE_INSTRUCTION_SET names when this is first called.
+//
+// Throws std::invalid_argument where this processor does not have that one.
 const Kernels& kernels();
 
 }  // namespace kaprune

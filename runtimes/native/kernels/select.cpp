@@ -1,3 +1,7 @@
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
 #include "kernels/kernels.h"
 
 #ifdef __x86_64__
@@ -90,6 +94,17 @@ const Available& available() {
   return found;
 }
 
+const Kernels& chosen() {
+  const char* name = std::getenv("KAPRUNE_INSTRUCTION_SET");
+  if (name == nullptr) return *available().tables[0];
+  std::string names;
+  for (size_t i = 0; i < available().count; ++i) {
+    if (std::string(available().tables[i]->name) == name) return *available().tables[i];
+    names += std::string(" ") + available().tables[i]->name;
+  }
+  throw std::invalid_argument(std::string("KAPRUNE_INSTRUCTION_SET is ") + name + ", and this machine runs" + names);
+}
+
 }  // namespace
 
 const Kernels* const* available_kernels(size_t* count) {
@@ -97,6 +112,9 @@ const Kernels* const* available_kernels(size_t* count) {
   return available().tables;
 }
 
-const Kernels& kernels() { return *available().tables[0]; }
+const Kernels& kernels() {
+  static const Kernels& table = chosen();
+  return table;
+}
 
 }  // namespace kaprune

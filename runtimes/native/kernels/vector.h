@@ -27,11 +27,6 @@ typedef int32_t IntVector __attribute__((vector_size(kLanes * sizeof(float)), ma
 
 inline Vector broadcast(float value) { return value - Vector{}; }
 
-// Both give b where either is NaN.
-inline Vector max(Vector a, Vector b) { return a > b ? a : b; }
-
-inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
-
 // Keeps the compiler from dropping, moving or taking apart what made a vector. Vectors wider than the machine's, as the
 // tests have them, are in no one register and left alone.
 template <class AnyVector>
@@ -41,6 +36,19 @@ inline void pin([[maybe_unused]] AnyVector& vector) {
 #elif defined(__AVX512F__) || (defined(__SSE__) && KAPRUNE_LANES == 4) || (defined(__AVX__) && KAPRUNE_LANES == 8)
   asm volatile("" : "+v"(vector));
 #endif
+}
+
+// Both give b where either is NaN. Of a constant GCC would make a comparison and a blend.
+inline Vector max(Vector a, Vector b) {
+  pin(a);
+  pin(b);
+  return a > b ? a : b;
+}
+
+inline Vector min(Vector a, Vector b) {
+  pin(a);
+  pin(b);
+  return a < b ? a : b;
 }
 
 // Four weights, repeated in every 128 bits: one load instead of four broadcasts from memory.
@@ -71,6 +79,19 @@ template <int Row>
 inline Vector weight(Vector weights) {
   return weight<Row>(weights, std::make_integer_sequence<int, kLanes>());
 }
+
+#if KAPRUNE_LANES == 16
+// table[index % 16] in each lane.
+inline Vector lookup(Vector table, IntVector index) {
+#ifdef __AVX512F__
+  return _mm512_maskz_permutexvar_ps(0xFFFF, (__m512i)index, table);
+#else
+  Vector found;
+  for (int lane = 0; lane < kLanes; ++lane) found[lane] = table[index[lane] & 15];
+  return found;
+#endif
+}
+#endif
 
 // Keeps the compiler from computing with what a pointer was made of.
 template <class Pointer>
