@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from importlib.metadata import version
 from typing import Annotated
 
@@ -18,11 +19,14 @@ from .distill import distill
 from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
+from .launcher import IS_LEFT_ALONE, IS_MAIN, SECONDS_TO_BE_ENDED
 from .predict import predict
 from .prune import prune
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
+
+ALONE = "note: accelerate launch started one process alone; --multi_gpu in place of --cpu starts several"
 
 app = typer.Typer(
     name="kaprune-edge",
@@ -55,6 +59,8 @@ def main() -> None:
 
 
 def _run() -> int:
+    if IS_LEFT_ALONE:
+        ERR.print(ALONE, soft_wrap=True, highlight=False, markup=False)
     try:
         code: int = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except InputError as error:
@@ -72,11 +78,14 @@ def _run() -> int:
         return _complain(
             f"unexpected {type(error).__name__}: {lines[0]} (set KAPRUNE_DEBUG=1 to see where)", 1
         )
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and IS_MAIN:
         return _complain("stopped; an interrupted training goes on with --resume", code)
     return code
 
 
 def _complain(message: str, code: int) -> int:
+    if not IS_MAIN:
+        time.sleep(SECONDS_TO_BE_ENDED)  # while the main process says the same, unless this one failed alone
+        ERR.quiet = False
     ERR.print(f"error: {message}", soft_wrap=True, highlight=False, markup=False)
     return code

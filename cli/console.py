@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-OUT = Console()
-ERR = Console(stderr=True)
+from .launcher import IS_MAIN
+
+OUT = Console(quiet=not IS_MAIN)
+ERR = Console(stderr=True, quiet=not IS_MAIN)
 LINES_PER_STAGE = 10
 
 

@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from kaprune_edge.processes import on_main
 from kaprune_runtime.errors import InputError, KapruneError
 
 
@@ -49,14 +50,17 @@ def new_folder(path: Path) -> Iterator[Path]:
 def resumable_folder(path: Path, *, resume: bool) -> Iterator[Path]:
     """Like `new_folder`, but an interrupted folder stays for a later call with `resume`.
 
+    All processes of a training are given the folder, which the main one makes and renames.
+
     Raises:
         InputError: `path` exists, an interrupted run is in the way, or there is none to resume.
         KapruneError: Another process is writing it, or the disk is full or not writable.
     """
-    check_resumable(path, resume=resume)
-    with _writable(path), _claimed(path) as staging:
+    on_main(check_resumable)(path, resume=resume)
+    with _writable(path), ExitStack() as claim:
+        staging = on_main(claim.enter_context)(_claimed(path))
         yield staging
-        staging.rename(path)
+        on_main(staging.rename)(path)
 
 
 @contextmanager

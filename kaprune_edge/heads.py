@@ -32,6 +32,12 @@ def head_class(config: PretrainedConfig) -> Any:
     return HEADS[kind_of(config.architectures)]
 
 
+def count_targets(batch: Mapping[str, Tensor]) -> int:
+    """Count what a batch's loss is the mean over: texts, or tokens with a label, which is not negative."""
+    targets = next(batch[name] for name in TARGETS if name in batch)
+    return int((targets >= 0).sum()) if targets.dim() > 1 else len(targets)
+
+
 def read_logits(output: Any) -> Tensor:
     """Read a model's output: [batch, labels], [batch, length, labels], or [batch, length, start and end]."""
     if "start_logits" in output:

@@ -22,6 +22,7 @@ from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices, encoder_weights
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.models import load_classifier
+from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
 from kaprune_edge.sparsity.patterns import parse_pattern
@@ -42,6 +43,7 @@ class TrainingRun:
     progress: Progress
     started: float = field(default_factory=time.monotonic)
 
+    @on_main
     def __post_init__(self) -> None:
         """Keep the recipe in the folder; raise InputError if another one was begun there."""
         kept = self.folder / RECIPE
@@ -60,7 +62,7 @@ class TrainingRun:
             seed=self.recipe.seed,
             checkpoints=self.folder / "checkpoints" / name,
             progress=self.progress,
-            on_epoch=lambda: self._score(model),
+            on_epoch=lambda: on_main(self._score)(model),
         )
 
     def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
@@ -69,12 +71,17 @@ class TrainingRun:
         if not kept.exists():
             teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
             fine_tune(teacher, self.lessons(teacher, training, "teacher"))
-            staging = kept.with_name("teacher.partial")
-            teacher.save_pretrained(staging)
-            self.tokenizer.save_pretrained(staging)
-            staging.rename(kept)
+            self._keep_teacher(teacher, kept)
         return load_classifier(str(kept), self.task, fine_tuned=True)
 
+    @on_main
+    def _keep_teacher(self, teacher: PreTrainedModel, kept: Path) -> None:
+        staging = kept.with_name("teacher.partial")
+        teacher.save_pretrained(staging)
+        self.tokenizer.save_pretrained(staging)
+        staging.rename(kept)
+
+    @on_main
     def plan(self, model: PreTrainedModel, text: Sequence[Mapping[str, Tensor]]) -> Plan:
         """Divide the sparsity over the matrices as the recipe of a pruning says, or as was done before.
 
@@ -112,12 +119,17 @@ class TrainingRun:
             seed=self.recipe.seed,
         )
         file = self.folder / "augmented.jsonl"
-        if not file.exists():
-            augmenter = load_augmenter(source)
-            begun = interrupted(file).exists()
-            write_augmented(recipe, self.task, augmenter, file, progress=self.progress, resume=begun)
+        self._keep_augmented(recipe, file)
         return read_augmented(file, self.task, recipe.copies)
 
+    @on_main
+    def _keep_augmented(self, recipe: AugmentRecipe, file: Path) -> None:
+        if not file.exists():
+            augmenter = load_augmenter(recipe.model)
+            begun = interrupted(file).exists()
+            write_augmented(recipe, self.task, augmenter, file, progress=self.progress, resume=begun)
+
+    @on_main
     def finish(
         self, student: PreTrainedModel, teacher: PreTrainedModel, method: Mapping[str, object], steps: int
     ) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.export import Deployment, export_model
 from kaprune_edge.models import check_length, check_same_shape, load_classifier, load_tokenizer, max_tokens
+from kaprune_edge.processes import is_main, join, on_main
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.calibration import calibration_batches
 from kaprune_edge.pruning.criteria import CRITERIA
@@ -57,7 +58,8 @@ def prune(
         InputError: Something in the recipe, the model, the task or the output is wrong.
         KapruneError: Training diverged, or the disk is full.
     """
-    check_resumable(output, resume=resume)
+    join()
+    on_main(check_resumable)(output, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     if recipe.augment:
         check_augmentable(task)
@@ -70,7 +72,7 @@ def prune(
     if teacher is not None:
         check_same_shape(student, teacher)
     with resumable_folder(output, resume=resume) as folder:
-        run = TrainingRun(recipe, task, tokenizer, folder, progress or Silent())
+        run = TrainingRun(recipe, task, tokenizer, folder, _told(progress))
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
@@ -104,6 +106,11 @@ def prune(
         return Run(output, run.finish(student, teacher, method, steps))
 
 
+def _told(progress: Progress | None) -> Progress:
+    """Who is told of a training, by the main process alone."""
+    return progress if progress and is_main() else Silent()
+
+
 def _loss(recipe: PruneRecipe, student: PreTrainedModel, teacher: PreTrainedModel) -> Loss:
     if recipe.learns_from == "labels":
         return label_loss
@@ -126,7 +133,8 @@ def distill(
         InputError: Something in the recipe, the teacher, the task or the output is wrong.
         KapruneError: Training diverged, or the disk is full.
     """
-    check_resumable(output, resume=resume)
+    join()
+    on_main(check_resumable)(output, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     if recipe.augment:
         check_augmentable(task)
@@ -138,7 +146,7 @@ def distill(
     student = make_student(teacher, shape, dropout=recipe.training.dropout)
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
     with resumable_folder(output, resume=resume) as folder:
-        run = TrainingRun(recipe, task, tokenizer, folder, progress or Silent())
+        run = TrainingRun(recipe, task, tokenizer, folder, _told(progress))
         lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.teacher))
         steps = teach(student, teacher, layer_map, recipe.losses, lessons)
         return Run(output, run.finish(student, teacher, {"method": "distill", "student": str(shape)}, steps))

@@ -11,6 +11,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from kaprune_edge.processes import part
+
 
 class LengthBuckets(Sampler[int]):
     """Shuffles rows so that neighbours, hence batches, have similar lengths.
@@ -42,7 +44,7 @@ class LengthBuckets(Sampler[int]):
 
 
 def padding(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Callable:
-    """Choose what makes batches of rows: where every token has a label, labels are padded too."""
-    if isinstance(rows.features.get("labels"), List):
-        return DataCollatorForTokenClassification(tokenizer)
-    return DataCollatorWithPadding(tokenizer)
+    """Choose what pads this process's part of a batch, labels too where every token has one."""
+    token_labels = isinstance(rows.features.get("labels"), List)
+    pad = (DataCollatorForTokenClassification if token_labels else DataCollatorWithPadding)(tokenizer)
+    return lambda batch: pad(part(batch))

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kaprune_edge.distillation.trace import Trace
+from kaprune_edge.processes import shares
 
 
 def distillation_losses(
@@ -33,11 +34,12 @@ def distillation_losses(
 
     Returns:
         Scalar losses under the names `attention`, `embeddings`, `hidden` (each summed over layers, as
-        in TinyBERT's and SparseBERT's code) and `logits`.
+        in TinyBERT's and SparseBERT's code) and `logits`. Each is this process's part of the batch's loss.
     """
     token = attention_mask.to(student.logits.dtype)
     position = token[:, :, None]
     pair = (token[:, :, None] * token[:, None, :])[:, None]
+    of_pairs, of_tokens, of_choices = shares(pair.sum(), token.sum(), len(student.logits))
 
     def hidden_error(student_layer: int, teacher_layer: int) -> Tensor:
         hidden = student.hidden_states[student_layer]
@@ -49,11 +51,12 @@ def distillation_losses(
         _masked_mse(scores, teacher.attention_scores[layer - 1], pair)
         for scores, layer in zip(student.attention_scores, layer_map, strict=True)
     ]
+    hidden = [hidden_error(own, layer) for own, layer in enumerate(layer_map, 1)]
     return {
-        "attention": torch.stack(attention).sum(),
-        "embeddings": hidden_error(0, 0),
-        "hidden": torch.stack([hidden_error(own, layer) for own, layer in enumerate(layer_map, 1)]).sum(),
-        "logits": _logits_loss(student.logits, teacher.logits, regression=regression),
+        "attention": of_pairs * torch.stack(attention).sum(),
+        "embeddings": of_tokens * hidden_error(0, 0),
+        "hidden": of_tokens * torch.stack(hidden).sum(),
+        "logits": of_choices * _logits_loss(student.logits, teacher.logits, regression=regression),
     }
 
 

@@ -17,7 +17,8 @@ from transformers import (
 from kaprune_edge.distillation.losses import distillation_losses
 from kaprune_edge.distillation.trace import Tracer
 from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
-from kaprune_edge.heads import TARGETS
+from kaprune_edge.heads import TARGETS, count_targets
+from kaprune_edge.processes import broadcast, shares
 from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.pruning.schedule import Schedule
@@ -87,14 +88,15 @@ def prune_while_training(
         loss,
         lessons,
         "prune and train",
-        callbacks=[_Pruning(pruner, criterion, schedule, sparsity)],
+        callbacks=[_Pruning(student, pruner, criterion, schedule, sparsity)],
         on_step=lambda: {"sparsity": pruner.sparsity},
     )
 
 
 def label_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
     """Compare with the labels, as the checkpoint's own class does."""
-    return cast(Tensor, model(**batch).loss)
+    (share,) = shares(count_targets(batch))
+    return share * cast(Tensor, model(**batch).loss)
 
 
 def distillation_loss(
@@ -126,8 +128,14 @@ class _Pruning(TrainerCallback):
     """Prunes by schedule, keeps removed weights at zero, and keeps what that needs in every checkpoint."""
 
     def __init__(
-        self, pruner: Pruner, criterion: Criterion, schedule: Schedule, sparsity: Mapping[str, float]
+        self,
+        student: PreTrainedModel,
+        pruner: Pruner,
+        criterion: Criterion,
+        schedule: Schedule,
+        sparsity: Mapping[str, float],
     ) -> None:
+        self._student = student
         self._pruner = pruner
         self._criterion = criterion
         self._schedule = schedule
@@ -148,6 +156,7 @@ class _Pruning(TrainerCallback):
         if share is not None:
             now = {name: share * final for name, final in self._sparsity.items()}
             self._pruner.prune(now, self._criterion)
+            broadcast(self._student.parameters())  # some criteria move weights
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from accelerate.utils import clear_environment
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler
@@ -21,6 +22,7 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from kaprune_edge import processes
 from kaprune_edge.distillation.batches import LengthBuckets, padding
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import Training
@@ -76,22 +78,24 @@ def train(
         The number of training steps.
     """
     training = lessons.training
-    arguments = TrainingArguments(
-        output_dir=str(lessons.checkpoints),
-        per_device_train_batch_size=training.batch_size,
-        num_train_epochs=training.epochs,
-        learning_rate=training.learning_rate,
-        lr_scheduler_type=training.decay,
-        optim="adamw_torch_fused",
-        save_strategy="steps",
-        save_steps=1 / CHECKPOINTS_PER_TRAINING,
-        save_total_limit=2,
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        seed=lessons.seed,
-    )
+    with clear_environment():  # where the Trainer would find out about other processes
+        arguments = TrainingArguments(
+            output_dir=str(lessons.checkpoints),
+            per_device_train_batch_size=training.batch_size,
+            num_train_epochs=training.epochs,
+            learning_rate=training.learning_rate,
+            lr_scheduler_type=training.decay,
+            optim="adamw_torch_fused",
+            save_strategy="steps" if processes.is_main() else "no",
+            save_steps=1 / CHECKPOINTS_PER_TRAINING,
+            save_total_limit=2,
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            seed=lessons.seed,
+            use_cpu=True,
+        )
     trainer = _Trainer(
         model=model,
         args=arguments,
@@ -104,6 +108,7 @@ def train(
     trainer.precision = getattr(torch, training.precision)
     trainer.order = LengthBuckets(lessons.rows["length"], training.batch_size, lessons.seed)
     trainer.add_callback(_Report(trainer, stage, lessons, on_step))
+    processes.broadcast(model.parameters())  # machines differ in rounding
     newest = newest_checkpoint(lessons.checkpoints)
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     return trainer.state.global_step
@@ -121,7 +126,11 @@ def checkpoint_folder(arguments: TrainingArguments, state: TrainerState) -> Path
 
 
 class _Trainer(Trainer):
-    """A Trainer that minimises any `Loss` and forms batches by length."""
+    """A Trainer that minimises any `Loss` and forms batches by length.
+
+    It counts whole batches and knows of no other process; their gradients are added here.
+    DistributedDataParallel would average over parts of unequal size, and see no loss outside of `forward`.
+    """
 
     loss: Loss
     precision: torch.dtype
@@ -138,8 +147,19 @@ class _Trainer(Trainer):
         with torch.autocast(
             self.args.device.type, self.precision, enabled=self.precision is not torch.float32
         ):
-            loss = self.loss(cast(PreTrainedModel, model), inputs)
-        self.last_loss = float(loss.detach())
+            return self.loss(cast(PreTrainedModel, model), inputs)
+
+    def training_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor | Any],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        processes.draw_apart(self.args.seed, self.state.global_step)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+        processes.add([loss, *gradients])
+        self.last_loss = float(loss)
         return loss
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:

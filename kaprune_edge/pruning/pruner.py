@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kaprune_edge.processes import broadcast
 from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.sparsity.patterns import Pattern
 
@@ -39,13 +40,15 @@ class Pruner:
         return {name: 1 - float(mask.mean()) for name, mask in zip(self.matrices, self._masks, strict=True)}
 
     def prune(self, sparsity: Mapping[str, float], criterion: Criterion) -> None:
-        """Draw every matrix's mask, and apply it.
+        """Draw every matrix's mask, the same in all processes, and apply it.
 
         Args:
             sparsity: Name -> share of the matrix's weights to remove.
             criterion: Chooses them.
         """
-        self._keep(criterion.masks(self.matrices, self._pattern, sparsity))
+        masks = criterion.masks(self.matrices, self._pattern, sparsity)
+        broadcast(masks.values())
+        self._keep(masks)
         self.apply()
 
     @torch.no_grad()
