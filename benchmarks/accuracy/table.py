@@ -8,6 +8,7 @@ import json
 from comparisons import comparisons
 from picture import draw
 from rows import HERE, Student, read_rows, students
+from ways import WAYS, ways
 
 
 def main() -> None:
@@ -15,8 +16,10 @@ def main() -> None:
     (HERE / "summary.json").write_text(json.dumps(rows, indent=2) + "\n")
     found = students(rows)
     write("comparisons", comparisons(found))
-    write("table", table(found))
-    draw(found, HERE / "accuracy.png")
+    write("ways", ways(found))
+    of_no_way = [student for student in found if student.recipe not in WAYS]
+    write("table", table(of_no_way))
+    draw(of_no_way, HERE / "accuracy.png")
 
 
 def write(name: str, text: str) -> None:

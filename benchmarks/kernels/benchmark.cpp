@@ -106,8 +106,12 @@ int main(int argc, char** argv) {
   const Kernels& kernels = kaprune::kernels();
   constexpr size_t kSteps = 10000;
   const double peak = 2e-9 * kernels.multiply_adds(kSteps) / best_time([&] { kernels.multiply_adds(kSteps); });
-  std::printf("{\"compiler\": \"%s\", \"instruction_set\": \"%s\", \"peak_gflops\": %.1f, \"results\": [", kCompiler,
+  std::printf("{\"compiler\": \"%s\", \"instruction_set\": \"%s\", \"peak_gflops\": %.1f, \"available\": [", kCompiler,
               kernels.name, peak);
+  size_t count = 0;
+  const Kernels* const* tables = kaprune::available_kernels(&count);
+  for (size_t i = 0; i < count; ++i) std::printf("%s\"%s\"", i == 0 ? "" : ", ", tables[i]->name);
+  std::printf("], \"results\": [");
   const char* separator = "\n";
   struct Pattern {
     const char* name;
