@@ -19,6 +19,8 @@ LAUNCH = [
     *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
     *("--multi_gpu", "--num_processes", "2", "--main_process_port", "0"),
 ]
+PATIENCE = 600
+"""Seconds, beyond which processes that wait for each other are a failure."""
 
 
 def start(*command):
@@ -69,7 +71,8 @@ def test_each_of_two_processes_has_what_one_alone_has(alone, task_spec, tmp_path
         (tmp_path / name).mkdir()
     launched = start(learn_together.__file__, teacher, task_spec, tmp_path / "two")
     learn_together.main(str(teacher), task_spec, tmp_path / "one")
-    assert launched.wait() == 0, launched.stderr.read()
+    _, complaints = launched.communicate(timeout=PATIENCE)
+    assert launched.returncode == 0, complaints
 
     for criterion in learn_together.CRITERIA_TRIED:
         one = load_file(tmp_path / "one" / f"{criterion}-0.safetensors")
@@ -94,10 +97,10 @@ def test_an_interrupted_run_of_two_processes_ends_as_one_alone_does(alone, recip
         assert launched.poll() is None, launched.stderr.read()
         time.sleep(0.01)
     launched.terminate()
-    launched.wait()
+    launched.communicate(timeout=PATIENCE)
     assert not output.exists()
     launched = start(*command, "--resume", "--json")
-    told, _ = launched.communicate()
+    told, _ = launched.communicate(timeout=PATIENCE)
 
     metrics = json.loads(told)
     assert json.loads((output / "metrics.json").read_text()) == metrics
@@ -114,7 +117,7 @@ def test_two_processes_complain_once(alone, task_spec, tmp_path):
         *("-m", "kaprune_edge_cli", "prune", alone.folder / "teacher", "--task", task_spec),
         *("--max-length", "24", "--pattern", "5x1", "--output", output),
     )
-    told, complaints = launched.communicate()
+    told, complaints = launched.communicate(timeout=PATIENCE)
     assert (launched.returncode, told) == (1, "")
     ours = [line for line in complaints.splitlines() if line.startswith("error: ")]
     assert len(ours) == 1

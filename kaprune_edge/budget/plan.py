@@ -107,16 +107,18 @@ class Planner:
             rest = whole - float(times[np.arange(len(levels)), levels].sum())
             left = milliseconds - rest
             found = allocate_evenly(times, left) if errors is None else allocate(errors, times, left)
-            if found is None:
-                fastest = rest + times[:, -1].sum()
-                raise InputError(
-                    f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
-                    f"the model takes about {fastest:.2g} ms here"
-                )
-            if (found == levels).all():
+            if found is None or (found == levels).all():
                 break
             levels = found
-        return max(plans, key=lambda plan: _merit(plan, milliseconds * (1 + TOLERANCE)))
+        most = milliseconds * (1 + TOLERANCE)
+        best = max(plans, key=lambda plan: _merit(plan, most))
+        if found is None and not _merit(best, most)[0]:
+            fastest = rest + times[:, -1].sum()
+            raise InputError(
+                f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
+                f"the model takes about {fastest:.2g} ms here"
+            )
+        return best
 
     def _plan(self, levels: np.ndarray) -> Plan:
         return Plan(dict(zip(self._matrices, (1 - KEPT[levels]).tolist(), strict=True)))

@@ -99,6 +99,7 @@ def test_the_library_names_its_kernels(monkeypatch, tmp_path):
         instruction_set()
 
 
+@pytest.mark.parametrize("deployment", [("4x1", None)], indirect=True, ids=["4x1"])
 @pytest.mark.parametrize("chosen", ["portable", "avx2048"])
 def test_the_instruction_set_can_be_chosen(deployment, chosen):
     program = (

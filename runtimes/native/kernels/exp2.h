@@ -6,10 +6,9 @@
 namespace kaprune::KAPRUNE_ISA {
 
 inline Vector exp2(Vector x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the lowest bits
   x = max(x, broadcast(-126.0f));
-  const Vector shifted = x + kRound;
-  const Vector rest = x - (shifted - kRound);
+  const Vector shifted = x + kRounder;
+  const Vector rest = x - (shifted - kRounder);
   Vector series = broadcast(0.0013276472f);  // the polynomial of least relative error for |rest| <= 1/2
   series = series * rest + 0.009675541f;
   series = series * rest + 0.05550713f;

@@ -11,11 +11,21 @@ constexpr float kTailEnd = 5.5f;
 
 #if KAPRUNE_LANES == 16
 
-// A polynomial for each of 16 segments of [0, kTailEnd], which interpolates h at its Chebyshev points: a register holds one
-// coefficient of all of them, and what looks it up is a shuffle.
+// table[index % 16] in each lane.
+inline Vector lookup(Vector table, IntVector index) {
+#ifdef __AVX512F__
+  return _mm512_maskz_permutexvar_ps(0xFFFF, (__m512i)index, table);
+#else
+  Vector found;
+  for (int lane = 0; lane < kLanes; ++lane) found[lane] = table[index[lane] & 15];
+  return found;
+#endif
+}
+
+// A polynomial for each of 16 segments of [0, kTailEnd], which interpolates h at its Chebyshev points: a register holds
+// one coefficient of all of them, and what looks it up is a shuffle.
 __attribute__((always_inline)) inline Vector tail(Vector u) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the lowest bits
-  constexpr float kSegments = 2.8125f;   // in a unit of u; the last one ends just beyond kTailEnd
+  constexpr float kSegments = 2.8125f;  // in a unit of u; the last one ends just beyond kTailEnd
   constexpr Vector kCoefficients[] = {
       {-1.5247934e-09f, 0.128386393f, 0.169605464f, 0.152598605f, 0.110195018f, 0.0670580938f, 0.0350905508f,
        0.0159466844f, 0.00632731616f, 0.00219884142f, 0.000670544396f, 0.000179661758f, 4.23285928e-05f,
@@ -33,8 +43,8 @@ __attribute__((always_inline)) inline Vector tail(Vector u) {
        -0.000195840752f, -1.3105966e-05f, 5.88827352e-05f, 5.88132134e-05f, 3.60390186e-05f, 1.66822392e-05f,
        6.21980689e-06f, 1.92339007e-06f, 5.0139522e-07f, 1.11303947e-07f},
   };
-  const Vector shifted = u * kSegments + kRound;
-  const Vector t = u * kSegments - (shifted - kRound);
+  const Vector shifted = u * kSegments + kRounder;
+  const Vector t = u * kSegments - (shifted - kRounder);
   const auto segment = (IntVector)shifted;
   Vector sum = lookup(kCoefficients[4], segment);
   KAPRUNE_UNROLL

@@ -35,9 +35,6 @@ struct Step {
   }
 };
 
-// Its last bit counts ones: added to a float below 2^22, it leaves the nearest whole number, the even of two.
-constexpr float kRounder = 12582912.0f;
-
 inline Vector steps_beyond_rounder(Vector x, const Step& step) {
   Vector steps = x * step.inverse;
   pin(steps);  // rounded before the sum, as ONNX has it

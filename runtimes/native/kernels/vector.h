@@ -21,6 +21,10 @@ namespace kaprune::KAPRUNE_ISA {
 constexpr int kLanes = KAPRUNE_LANES;
 constexpr int kMaxVectors = KAPRUNE_VECTORS;
 
+// 1.5 * 2^23, whose last bit counts ones: added to a float below 2^22, it leaves the nearest whole number, the even of
+// two, in the lowest bits.
+constexpr float kRounder = 12582912.0f;
+
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), may_alias));
 typedef float UnalignedVector __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 typedef int32_t IntVector __attribute__((vector_size(kLanes * sizeof(float)), may_alias));
@@ -79,19 +83,6 @@ template <int Row>
 inline Vector weight(Vector weights) {
   return weight<Row>(weights, std::make_integer_sequence<int, kLanes>());
 }
-
-#if KAPRUNE_LANES == 16
-// table[index % 16] in each lane.
-inline Vector lookup(Vector table, IntVector index) {
-#ifdef __AVX512F__
-  return _mm512_maskz_permutexvar_ps(0xFFFF, (__m512i)index, table);
-#else
-  Vector found;
-  for (int lane = 0; lane < kLanes; ++lane) found[lane] = table[index[lane] & 15];
-  return found;
-#endif
-}
-#endif
 
 // Keeps the compiler from computing with what a pointer was made of.
 template <class Pointer>
