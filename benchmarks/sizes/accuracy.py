@@ -21,12 +21,13 @@ from kaprune_runtime import Classifier
 HERE = Path(__file__).parent
 RESULTS = HERE / "accuracy.json"
 START, END = "<!-- accuracy -->\n", "<!-- end of accuracy -->\n"
-STEPS: dict[str, dict[str, str]] = {
+STEPS: dict[str, dict[str, Any]] = {
     "float32": {},
     "int8 weights": {"quantize": "int8"},
     "and int8 embeddings": {"quantize": "int8", "embeddings": "int8"},
     "and int4 embeddings": {"quantize": "int8", "embeddings": "int4"},
 }
+CALIBRATED = ", calibrated"
 
 
 def main() -> None:
@@ -49,7 +50,10 @@ def score(run: Path, glue: Path) -> Iterator[dict[str, Any]]:
     task = load_task(f"{name}:{glue}")
     texts = [list(task.evaluation[column]) for column in task.text_columns]
     exact: np.ndarray | None = None
-    for step, options in STEPS.items():
+    calibrated = [
+        (step + CALIBRATED, {**options, "calibrate": task}) for step, options in STEPS.items() if options
+    ]
+    for step, options in [*STEPS.items(), *calibrated]:
         with TemporaryDirectory() as scratch:
             folder = Path(scratch) / "deployment"
             export_model(run, folder, target="portable", **options)

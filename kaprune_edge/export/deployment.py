@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from kaprune_edge import artifacts
 from kaprune_edge.export import model_card
+from kaprune_edge.export.calibration import Calibration, quantize_calibrated
 from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
@@ -21,6 +22,7 @@ from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
 from kaprune_edge.export.trim import check_corpus, trim_vocabulary
 from kaprune_edge.progress import Progress, Silent
+from kaprune_edge.tasks import Task
 from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, TOKENIZER, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import kind_of
@@ -43,6 +45,8 @@ class Deployment:
     """Largest difference of a logit from the source, before anything was quantized."""
     quantization_error: float
     """Largest difference of a logit from the source after quantization; 0 where nothing was quantized."""
+    calibration: Calibration | None
+    """What calibration gained, where it was asked for."""
 
 
 def export_model(
@@ -52,6 +56,7 @@ def export_model(
     target: str = "x86-64",
     quantize: str | None = None,
     embeddings: str | None = None,
+    calibrate: Task | None = None,
     trim: Path | None = None,
     library: Path | None = None,
     progress: Progress | None = None,
@@ -64,6 +69,7 @@ def export_model(
         target: Where it is to run; see `TARGETS`.
         quantize: int8, to round the matrices; see `QuantizeSparseLinear` and `QuantizeDenseLinear`.
         embeddings: int8 or int4, to round the embedding tables; see `QuantizeEmbeddings`.
+        calibrate: Its training texts show the ranges of what int8 matrices multiply; see `find_factors`.
         trim: UTF-8 text, one text a line: only the tokens that it needs stay; see `trim_vocabulary`.
         library: Operator library for the target; None takes the one installed here, if it fits.
         progress: Watches.
@@ -74,6 +80,8 @@ def export_model(
     """
     watch = progress or Silent()
     place, rounding = find_target(target), quantization(weights=quantize, embeddings=embeddings)
+    if calibrate is not None and quantize is None:
+        raise InputError("without int8 matrices there is nothing to calibrate; add --quantize int8")
     operators = find_library(place, library)
     artifacts.check_new(output)
     if trim is not None:
@@ -90,14 +98,19 @@ def export_model(
         watch.advance(3)
         error = logit_difference(staging, staging / MODEL, opened.reference)
         check_parity(error)
-        rounding_error = 0.0
+        rounding_error, calibration = 0.0, None
         if rounding is not None:
-            rounding(opened.model)
+            if calibrate is None:
+                rounding(opened.model)
+            else:
+                model, calibration = quantize_calibrated(opened, calibrate, embeddings)
+                opened = replace(opened, model=model)
             write_onnx(opened.model, staging / MODEL)
             rounding_error = logit_difference(staging, staging / MODEL, opened.reference)
         layers = layer_report(opened.model)
         size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
-        deployment = Deployment(output, size, opened.config.vocab_size, sparsity, error, rounding_error)
+        tokens = opened.config.vocab_size
+        deployment = Deployment(output, size, tokens, sparsity, error, rounding_error, calibration)
         kinds = {"weights": quantize, "embeddings": embeddings}
         rounded = {part: kind for part, kind in kinds.items() if kind}
         if operators is not None:
@@ -176,6 +189,7 @@ def _manifest(
     """Describe every file in the folder, and what model.onnx holds."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     difference = {"largest_logit_difference": deployment.quantization_error} if rounded else {}
+    calibration = {"calibration": asdict(deployment.calibration)} if deployment.calibration else {}
     return {
         "format_version": FORMAT_VERSION,
         "kaprune_edge": version("kaprune-edge"),
@@ -184,7 +198,7 @@ def _manifest(
         "instruction_set": target.instruction_set,
         "operators": dict(source.model.opset_imports),
         "parity": {"largest_logit_difference": deployment.parity_error, "tolerance": TOLERANCE},
-        "quantization": {**rounded, **difference},
+        "quantization": {**rounded, **difference, **calibration},
         "layers": [asdict(layer) for layer in layers],
         "bytes": byte_report(source.model, folder / MODEL),
         "metrics": source.metrics,

@@ -4,7 +4,7 @@ import onnx_ir as ir
 
 from kaprune_edge.sparsity.packing import BlockSparseRows
 
-__all__ = ["ACTIVATIONS", "BODY", "INT8_BODY", "OP_TYPE", "attributes"]
+__all__ = ["ACTIVATIONS", "BODY", "EQUALIZED_INT8_BODY", "INT8_BODY", "OP_TYPE", "attributes"]
 
 OP_TYPE = "SparseLinear"
 ACTIVATIONS = ("none", "gelu")
@@ -104,6 +104,25 @@ INT8_BODY = BODY.replace(
 
 Tokens are rounded as they come, and integers multiplied: as float32 here, exact up to sums of 2^24.
 """
+
+EQUALIZED_INT8_BODY = (
+    INT8_BODY.replace(
+        "magnitude = Abs (X)",
+        """no_factors = ConstantOfShape <value: tensor = float[1] {1}> (K)
+  scales_and_ones = Concat <axis: int = 0> (scales, no_factors)
+  N_and_K = Add (N, K)
+  factors = Slice (scales_and_ones, N, N_and_K)
+  X_equalized = Mul (X, factors)
+  magnitude = Abs (X_equalized)""",
+    )
+    .replace("X_steps = Mul (X, inverse)", "X_steps = Mul (X_equalized, inverse)")
+    .replace(
+        "product = Mul (stepped, scales)",
+        """row_scales = Slice (scales, zero_1d, N)
+  product = Mul (stepped, row_scales)""",
+    )
+)
+"""The same where some matrices have factors of X behind the scales of their rows."""
 
 
 def attributes(packed: BlockSparseRows, activation: str) -> list[ir.Attr]:

@@ -168,6 +168,18 @@ CASES = [
     ),
     (None, f"{EXPORT} --target riscv", "unknown target 'riscv'; choose from x86-64, .* portable"),
     (None, f"{EXPORT} --embeddings int2", "unknown embeddings 'int2'; choose from int8, int4"),
+    (None, f"{EXPORT} --calibrate csv:train.csv,eval.csv", "nothing to calibrate; add --quantize int8"),
+    (
+        None,
+        f"{EXPORT} --quantize int8 --calibrate csv:train.csv,eval.csv",
+        "no matrix is sparse enough .*; leave out --calibrate",
+    ),
+    (None, f"{EXPORT} --quantize int8 --calibrate imdb", "unknown task 'imdb'; use glue/NAME, .*csv:TRAIN,"),
+    (
+        write("train.csv", "review,label\nfine,good\n"),
+        f"{EXPORT} --quantize int8 --calibrate csv:train.csv,eval.csv",
+        "train.csv has no text column; name it",
+    ),
     (None, f"{EXPORT} --trim-vocabulary gone.txt", "cannot read gone.txt: No such file"),
     (None, f"{EXPORT} --library train.csv", "train.csv is no library for x86-64; change --library or"),
     (None, "kaprune-edge export gone.onnx -o new", "gone.onnx does not exist; name an ONNX file"),

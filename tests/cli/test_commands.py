@@ -67,6 +67,13 @@ def test_export(place, run, run_json):
     assert report["file_bytes"] == Path("json/model.onnx").stat().st_size
 
 
+def test_export_calibrated(place, run, sparse_deployment):
+    source = sparse_deployment().parent / "checkpoint"
+    said = run(f"kaprune-edge export {source} -o new --quantize int8 --calibrate csv:train.csv,eval.csv").out
+    gain = r"\d+ matrices calibrated: on other texts .* off by 0\.\d{3} on average, 0\.\d{3} without"
+    assert re.search(f"after quantization\n{gain}\nnext: ", said)
+
+
 @pytest.mark.parametrize(("source", "engine"), [("model", "pytorch"), ("deployment", "onnxruntime")])
 def test_evaluate(place, run, run_json, source, engine):
     command = f"kaprune-edge evaluate {source} {TASK}"

@@ -36,14 +36,18 @@ PATTERNS = {
         ("1x4", "int8"),
         ("4x4 and 4x1", "int8"),
         ("4x1 and 1x4", "int8"),
+        ("4x1", "calibrated int8"),
+        ("unstructured", "calibrated int8"),
+        ("4x1 and 1x4", "calibrated int8"),
     ],
     ids=lambda param: " ".join(filter(None, param)),
 )
-def deployment(request, sparse_checkpoint, tmp_path_factory):
-    pattern, quantize = request.param
+def deployment(request, sparse_checkpoint, task_spec, tmp_path_factory):
+    pattern, rounding = request.param
     checkpoint, _ = sparse_checkpoint(blocks=PATTERNS[pattern])
     folder = tmp_path_factory.mktemp("deployment") / "out"
-    workflow.export(checkpoint, folder, target="x86-64", quantize=quantize)
+    calibrate = task_spec if rounding == "calibrated int8" else None
+    workflow.export(checkpoint, folder, quantize=rounding and "int8", calibrate=calibrate)
     return folder
 
 

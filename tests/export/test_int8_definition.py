@@ -12,7 +12,7 @@ from kaprune_edge.sparsity.packing import pack
 RANDOM = np.random.default_rng(0)
 
 
-def run(integers, scales, bias, block, x, optimized=""):
+def run(integers, scales, bias, block, x, optimized="", body=sparse_linear.INT8_BODY):
     packed = pack(integers.astype(np.float32), block)
     tensors = {
         "values": packed.values.astype(np.int8),
@@ -31,7 +31,7 @@ def run(integers, scales, bias, block, x, optimized=""):
     model.graph.initializer.extend(
         onnx.numpy_helper.from_array(array, name) for name, array in tensors.items()
     )
-    model.functions.append(onnx.parser.parse_function(sparse_linear.INT8_BODY))
+    model.functions.append(onnx.parser.parse_function(body))
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(optimized)
     options.log_severity_level = 3
@@ -57,8 +57,23 @@ def test_results_are_those_of_integer_sums(block):
     np.testing.assert_allclose(run(integers, scales, bias, block, x), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_what_is_constant_is_folded(tmp_path):
+@pytest.mark.parametrize("equalized", [True, False])
+def test_factors_multiply_what_is_rounded(equalized):
+    integers, scales, bias = draw((4, 1))
+    x = RANDOM.standard_normal((19, 50), np.float32)
+    factors = 10 ** RANDOM.uniform(-3, 3, 50).astype(np.float32) if equalized else np.ones(50, np.float32)
+    x /= factors
+    largest = np.abs(x * factors).max(axis=1, keepdims=True)
+    tokens = np.rint(x * factors * (np.float32(127) / largest)).astype(np.int64)
+    expected = (tokens @ integers.T) * (largest.astype(np.float64) / 127) * scales + bias
+    given = np.concatenate([scales, factors]) if equalized else scales
+    actual = run(integers, given, bias, (4, 1), x, body=sparse_linear.EQUALIZED_INT8_BODY)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("body", [sparse_linear.INT8_BODY, sparse_linear.EQUALIZED_INT8_BODY])
+def test_what_is_constant_is_folded(tmp_path, body):
     optimized = tmp_path / "optimized.onnx"
-    run(*draw((4, 1)), (4, 1), RANDOM.standard_normal((3, 50), np.float32), optimized)
+    run(*draw((4, 1)), (4, 1), RANDOM.standard_normal((3, 50), np.float32), optimized, body)
     types = {node.op_type for node in onnx.load(optimized).graph.node}
     assert types <= {"Abs", "ReduceMax", "Max", "Div", "Mul", "Round", "MatMul", "Add", "Reciprocal"}

@@ -121,6 +121,8 @@ def test_float32_values_take_no_scales(load, parts):
         (None, "scales is missing"),
         (np.ones(31, np.float32), r"scales has shape \[31\]"),
         (np.ones(32, np.int32), "scales is not float32"),
+        (np.ones((32, 2), np.float32), r"scales has shape \[32, 2\]"),
+        (np.ones(33, np.float32), "scales has too few factors"),
     ],
 )
 def test_int8_values_need_a_scale_a_row(load, parts, scales, message):
@@ -129,6 +131,14 @@ def test_int8_values_need_a_scale_a_row(load, parts, scales, message):
     if scales is not None:
         tensors["scales"] = scales
     refused(load, linear_model(tensors, attributes), message)
+
+
+def test_other_features_than_factors_are_refused_when_they_come(load, parts):
+    tensors, attributes = parts
+    tensors |= {"values": tensors["values"].astype(np.int8), "scales": np.ones(32 + 17, np.float32)}
+    session = load(linear_model(tensors, attributes))
+    with pytest.raises(Exception, match="other than it has factors"):
+        session.run(None, {"X": np.zeros((1, 16), np.float32)})
 
 
 def test_columns_beyond_the_input_are_refused_when_it_comes(load, parts):

@@ -31,6 +31,18 @@ def last_column(role, column):
     return spoil
 
 
+def with_factors(op_type, **factors):
+    """Make a sound node of int8 matrices; those of some roles have factors behind their scales."""
+    tensors, attributes = SOUND[op_type]
+    tensors = dict(tensors)
+    for role in [name.removesuffix("values") for name in tensors if name.endswith("values")]:
+        own = factors.get(role.removesuffix("_"), np.zeros(0, np.float32))
+        scales = np.ones(len(tensors[f"{role}bias"]), np.float32)
+        tensors[f"{role}values"] = tensors[f"{role}values"].astype(np.int8)
+        tensors[f"{role}scales"] = np.concatenate([scales, own])
+    return node_model(op_type, tensors, attributes)
+
+
 NORM = {
     "a gamma too short": ("gamma", lambda t: t["gamma"][:-1], r"gamma is not float32 \[16\]"),
     "a gamma of two dimensions": ("gamma", lambda t: t["gamma"][None], "gamma is not float32"),
@@ -173,6 +185,39 @@ def test_a_malformed_tensor_is_refused(load, op_type, kind):
     name, spoil, message = TENSORS[op_type][kind]
     tensors, attributes = SOUND[op_type]
     refused(load, node_model(op_type, {**tensors, name: spoil(tensors)}, attributes), message)
+
+
+ONES, TWOS = np.ones(FEATURES, np.float32), np.full(FEATURES, 2, np.float32)
+WIDE = np.ones(FEATURES + 1, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "factors", "message"),
+    [
+        (
+            "SparseFeedForward",
+            {"intermediate": WIDE},
+            "beyond output_features, or _scales factors for others",
+        ),
+        (
+            "SparseFeedForward",
+            {"output": np.ones(INTERMEDIATE + 1, np.float32)},
+            "_scales factors for others",
+        ),
+        ("SparseAttention", dict.fromkeys(("query", "key", "value"), WIDE), "_scales factors for others"),
+        ("SparseAttention", {"output": WIDE}, "beyond inner_features, or _scales factors for others"),
+        ("SparseAttention", {"query": ONES, "key": ONES, "value": TWOS}, "have different factors"),
+        ("SparseAttention", {"key": ONES}, "have different factors"),
+    ],
+)
+def test_factors_that_do_not_fit_are_refused(load, op_type, factors, message):
+    refused(load, with_factors(op_type, **factors), message)
+
+
+def test_factors_that_query_key_and_value_share_are_taken(load):
+    shared = dict.fromkeys(("query", "key", "value"), TWOS)
+    y = load(with_factors("SparseAttention", **shared)).run(None, FEEDS["SparseAttention"])[0]
+    assert np.isfinite(y).all()
 
 
 @pytest.mark.parametrize(("op_type", "kind"), kinds(ATTRIBUTES))

@@ -71,6 +71,17 @@ def test_int8_values_multiply_rounded_tokens(load, block, tokens):
     assert_close(y, reference(rounded_tokens(x), weight, tensors["bias"], "none"))
 
 
+@pytest.mark.parametrize("block", [(4, 1), (1, 1), (3, 5), (1, 4), (4, 4)], ids=str)
+@pytest.mark.parametrize("tokens", [1, 19, 128])
+def test_factors_multiply_what_is_rounded(load, block, tokens):
+    tensors, attributes, weight = int8_parts(block)
+    factors = 10 ** np.random.default_rng(4).uniform(-3, 3, 60).astype(np.float32)
+    tensors["scales"] = np.concatenate([tensors["scales"], factors])
+    x = draw(tokens, 60) / factors
+    y = load(linear_model(tensors, attributes)).run(None, {"X": x})[0]
+    assert_close(y, reference(rounded_tokens(x * factors), weight, tensors["bias"], "none"))
+
+
 @pytest.mark.parametrize("block", [(4, 1), (1, 1), (1, 4)], ids=str)
 def test_int8_values_and_features_beyond_the_matrix(load, block):
     tensors, attributes, weight = int8_parts(block)

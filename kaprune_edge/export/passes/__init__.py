@@ -1,5 +1,8 @@
 """Graph passes, one a file."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
@@ -37,19 +40,24 @@ def optimization(instruction_set: str = "portable", *, integers: bool = False) -
     )
 
 
-def quantization(*, weights: str | None, embeddings: str | None) -> ir.passes.PassManager | None:
+def quantization(
+    *, weights: str | None, embeddings: str | None, factors: Mapping[str, np.ndarray] | None = None
+) -> ir.passes.PassManager | None:
     """Give the passes that round weights, None where none is asked for.
 
     Args:
         weights: int8 or None, for the matrices of linear layers.
         embeddings: One of `quantize_embeddings.KINDS`, or None.
+        factors: By which inputs of packed matrices are multiplied; see `QuantizeSparseLinear`.
 
     Raises:
         InputError: One of them is something else.
     """
     if weights not in (None, "int8"):
         raise InputError(f"cannot quantize to '{weights}'; choose int8")
-    passes: list[ir.passes.InPlacePass] = [QuantizeSparseLinear(), QuantizeDenseLinear()] if weights else []
+    passes: list[ir.passes.InPlacePass] = []
+    if weights:
+        passes += [QuantizeSparseLinear(factors), QuantizeDenseLinear()]
     if embeddings:
         passes.append(QuantizeEmbeddings(embeddings))
     return ir.passes.PassManager(passes) if passes else None

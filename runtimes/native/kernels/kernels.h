@@ -98,13 +98,15 @@ struct Kernels {
   // The same for all rows of `matrix`; y has room for their number filled up to a multiple of 4.
   void (*multiply_1x1)(const Interleaved1x1& matrix, Activation activation, size_t vectors, const float* x, float* y);
 
-  // rounded = x, each token in multiples of a 127th of its largest magnitude; tiles.
-  void (*round_tile)(size_t features, size_t vectors, const float* x, float* rounded);
+  // rounded = x, each feature times its factor unless `factors` is null, each token in multiples of a 127th of its
+  // largest magnitude; tiles.
+  void (*round_tile)(size_t features, size_t vectors, const float* x, const float* factors, float* rounded);
 
   // The same as integers, for `multiply_int8`: a tile of `features`, filled up to a multiple of `dot_inputs`, +
   // `dot_inputs` has room for them. `vectors` is at most `dot_inputs`. Null, and the next one too, where there are no
   // `dot_inputs`.
-  void (*quantize_tile)(Layout layout, size_t features, size_t vectors, const float* x, float* integers);
+  void (*quantize_tile)(Layout layout, size_t features, size_t vectors, const float* x, const float* factors,
+                        float* integers);
 
   // As `multiply_4x1`; x is what `quantize_tile` made.
   void (*multiply_int8)(const Integers& matrix, size_t first, size_t last, Activation activation, size_t vectors,

@@ -82,7 +82,8 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
   if (scaled) {
     const Field scales(tensors.scales, prefix + "scales");
     scales.require_type(ElementType::kFloat, "float32");
-    scales.require_shape({out_features});
+    const std::vector<int64_t>& shape = scales.tensor().shape;
+    if (shape.size() != 1 || shape[0] < out_features) scales.require_shape({out_features});
   } else if (tensors.scales) {
     values.fail("is float32 and takes no scales");
   }
@@ -122,6 +123,12 @@ PackedMatrix check_packed(const PackedTensors& tensors, int64_t out_features, co
   const size_t block_columns = check_columns(col, matrix);
   if (__builtin_mul_overflow(block_columns, matrix.block_columns, &matrix.columns) || matrix.columns > kMaxColumns) {
     col.fail("has a column beyond the " + std::to_string(kMaxColumns) + " that are supported");
+  }
+  if (scaled && tensors.scales->shape[0] > out_features) {
+    const size_t factors = tensors.scales->shape[0] - out_features;
+    Field(tensors.scales, prefix + "scales").require(factors >= matrix.columns, "has too few factors");
+    matrix.columns = factors;
+    matrix.factors = matrix.scales + out_features;
   }
   return matrix;
 }

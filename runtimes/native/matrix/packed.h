@@ -15,7 +15,7 @@ constexpr size_t kMaxColumns = size_t{1} << 22;
 // A matrix [rows, columns] of which only some blocks are kept; views into the session's initializers.
 struct PackedMatrix {
   size_t rows;
-  size_t columns;  // up to the last one that holds a block; an input may have more
+  size_t columns;  // up to the last one that holds a block, an input may have more; with `factors` all of them
   size_t block_rows;
   size_t block_columns;
   size_t blocks;
@@ -26,6 +26,7 @@ struct PackedMatrix {
   const float* bias;        // [rows]
   const int8_t* integers = nullptr;  // as `values`, to be multiplied by
   const float* scales = nullptr;     // [rows]
+  const float* factors = nullptr;    // [columns], by which x is multiplied before it is rounded; null for none
 
   // The weight in column `column` of a block and in row `row` of the matrix, which is one of the block's.
   float weight(size_t block, size_t row, size_t column) const {

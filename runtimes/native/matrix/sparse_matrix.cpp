@@ -63,7 +63,7 @@ std::optional<Layout> SparseMatrix::common_layout(std::initializer_list<const Pa
 
 SparseMatrix::SparseMatrix(const PackedMatrix& matrix, const Kernels& kernels, std::optional<Layout> layout)
     : kernels_(&kernels), rows_(matrix.rows), columns_(matrix.columns), rounds_(matrix.integers != nullptr),
-      layout_(layout) {
+      factors_(matrix.factors), layout_(layout) {
   if (layout || in_blocks_of_four(matrix)) {
     part_rows_ = (kPartRows + matrix.block_rows - 1) / matrix.block_rows * matrix.block_rows;
   } else {
@@ -139,8 +139,8 @@ const float* SparseMatrix::expand_integers(const PackedMatrix& matrix) {
 size_t SparseMatrix::row_count(size_t part) const { return std::min(part_rows_, rows_ - first_row(part)); }
 
 void SparseMatrix::round(size_t features, size_t vectors, const float* x, float* rounded) const {
-  if (layout_) return kernels_->quantize_tile(*layout_, features, vectors, x, rounded);
-  kernels_->round_tile(features, vectors, x, rounded);
+  if (layout_) return kernels_->quantize_tile(*layout_, features, vectors, x, factors_, rounded);
+  kernels_->round_tile(features, vectors, x, factors_, rounded);
 }
 
 void SparseMatrix::multiply(size_t part, Activation activation, size_t vectors, const float* x, float* y) const {

@@ -36,6 +36,9 @@ class SparseMatrix {
   // Features that x needs; one that has more is read up to here, unless it is to be rounded.
   size_t columns() const { return columns_; }
 
+  // Whether an x of so many features can be multiplied: with factors it has just these.
+  bool takes(size_t features) const { return factors_ == nullptr ? columns_ <= features : columns_ == features; }
+
   // Vectors of tokens that tiles may have.
   size_t max_vectors() const {
     if (!panels_.empty()) return std::min(kernels_->max_vectors, kPanelTokens / kernels_->lanes);
@@ -77,6 +80,7 @@ class SparseMatrix {
   size_t rows_;
   size_t columns_;
   bool rounds_;
+  const float* factors_;
   std::optional<Layout> layout_;  // of the integers that it multiplies by; none where these are floats
   size_t part_rows_;
 

@@ -22,6 +22,15 @@ std::optional<Layout> common_layout(const std::array<PackedMatrix, 3>& projectio
   return SparseMatrix::common_layout({&projections[0], &projections[1], &projections[2]}, kernels());
 }
 
+// Whether one rounding of x serves all of them.
+bool share_factors(const std::array<PackedMatrix, 3>& projections) {
+  const PackedMatrix& first = projections.front();
+  return std::all_of(projections.begin(), projections.end(), [&](const PackedMatrix& other) {
+    if (first.factors == nullptr || other.factors == nullptr) return first.factors == other.factors;
+    return std::equal(first.factors, first.factors + first.columns, other.factors, other.factors + other.columns);
+  });
+}
+
 // All of them round an x that they share alike; null where none does.
 const SparseMatrix* first_that_rounds(std::initializer_list<const SparseMatrix*> matrices) {
   const auto found = std::find_if(matrices.begin(), matrices.end(), [](const auto* matrix) { return matrix->rounds(); });
@@ -55,10 +64,15 @@ SparseAttention::SparseAttention(const ort::KernelInfo& info, const Projections&
       output_(read_packed(info, 18, "output_features", "output_"), kernels()),
       norm_(ResidualNorm::read(info, 23, output_.rows())) {
   if (query_.rows() % heads_ != 0) throw ort::Error("num_heads does not divide inner_features");
-  if (std::max({query_.columns(), key_.columns(), value_.columns()}) > output_.rows()) {
-    throw ort::Error("query_, key_ or value_col_indices has a column beyond output_features");
+  const size_t features = output_.rows();
+  if (!query_.takes(features) || !key_.takes(features) || !value_.takes(features)) {
+    throw ort::Error("query_, key_ or value_col_indices has a column beyond output_features, or _scales factors for "
+                     "others");
   }
-  if (output_.columns() > value_.rows()) throw ort::Error("output_col_indices has a column beyond inner_features");
+  if (!output_.takes(value_.rows())) {
+    throw ort::Error("output_col_indices has a column beyond inner_features, or _scales factors for others");
+  }
+  if (!share_factors(projections)) throw ort::Error("query_, key_ and value_scales have different factors");
 }
 
 void SparseAttention::compute(const ort::KernelContext& context) const {

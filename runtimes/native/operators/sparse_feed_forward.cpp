@@ -14,11 +14,11 @@ SparseFeedForward::SparseFeedForward(const ort::KernelInfo& info)
       intermediate_(read_packed(info, 1, "intermediate_features", "intermediate_"), kernels()),
       output_(read_packed(info, 6, "output_features", "output_"), kernels()),
       norm_(ResidualNorm::read(info, 11, output_.rows())) {
-  if (intermediate_.columns() > output_.rows()) {
-    throw ort::Error("intermediate_col_indices has a column beyond output_features");
+  if (!intermediate_.takes(output_.rows())) {
+    throw ort::Error("intermediate_col_indices has a column beyond output_features, or _scales factors for others");
   }
-  if (output_.columns() > intermediate_.rows()) {
-    throw ort::Error("output_col_indices has a column beyond intermediate_features");
+  if (!output_.takes(intermediate_.rows())) {
+    throw ort::Error("output_col_indices has a column beyond intermediate_features, or _scales factors for others");
   }
 }
 

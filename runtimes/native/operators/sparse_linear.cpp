@@ -14,8 +14,8 @@ SparseLinear::SparseLinear(const ort::KernelInfo& info)
 
 void SparseLinear::compute(const ort::KernelContext& context) const {
   const ort::Tensor x = context.input(0);
-  if (x.shape.empty() || static_cast<size_t>(x.shape.back()) < matrix_.columns()) {
-    throw ort::Error("X has fewer features than the matrix has columns");
+  if (x.shape.empty() || !matrix_.takes(x.shape.back())) {
+    throw ort::Error("X has fewer features than the matrix has columns, or other than it has factors");
   }
   const size_t features = x.shape.back();
   std::vector<int64_t> shape = x.shape;

@@ -20,7 +20,7 @@ int failures = 0;
 
 // A random packed matrix and the tensors that it views.
 struct RandomMatrix {
-  std::vector<float> values, scales, bias;
+  std::vector<float> values, scales, factors, bias;
   std::vector<int8_t> integers;
   std::vector<int32_t> starts{0};
   std::vector<uint16_t> narrow;
@@ -57,10 +57,18 @@ struct RandomMatrix {
               in_int8 ? integers.data() : nullptr, in_int8 ? scales.data() : nullptr};
   }
 
+  // Has features multiplied before they are rounded.
+  void equalize(size_t columns) {
+    for (size_t column = 0; column < columns; ++column) factors.push_back(0.1f + static_cast<float>(column % 5));
+    packed.columns = columns;
+    packed.factors = factors.data();
+  }
+
   // What a matrix of int8 makes of the features of a token before it multiplies them.
   std::vector<float> rounded(const float* x, size_t columns) const {
     std::vector<float> result(x, x + columns);
     if (packed.integers == nullptr) return result;
+    for (size_t column = 0; column < factors.size(); ++column) result[column] *= factors[column];
     float largest = 1e-30f;
     for (const float value : result) largest = std::max(largest, std::abs(value));
     const float inverse = 127.0f / largest;
@@ -136,9 +144,14 @@ int main() {
   for (const Kernels* kernels : kaprune::tested_kernels()) {
     for (const Shape& shape : shapes) {
       for (const double density : {0.0, 0.1, 1.0}) {
-        for (const auto& [wide_ids, in_int8] : {std::pair{false, false}, {true, false}, {false, true}}) {
-          const RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids,
-                                    in_int8);
+        struct Form {
+          bool wide_ids, in_int8, equalized;
+        };
+        for (const auto& [wide_ids, in_int8, equalized] :
+             {Form{false, false, false}, {true, false, false}, {false, true, false}, {false, true, true}}) {
+          RandomMatrix matrix(shape.rows, shape.columns, shape.block_rows, shape.block_columns, density, wide_ids,
+                              in_int8);
+          if (equalized) matrix.equalize(shape.columns);
           for (const size_t tokens : {1, 5, 16, 33, 100}) {
             for (const Activation activation : {Activation::kNone, Activation::kGelu}) {
               check_matrix(*kernels, matrix, shape.columns, tokens, activation);
