@@ -12,6 +12,7 @@ from kaprune_edge.augmentation.rows import check_augmentable
 from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
 from kaprune_edge.bench.comparison import Comparison
+from kaprune_edge.budget.plan import check_latency
 from kaprune_edge.devices import LOCAL, open_device
 from kaprune_edge.distillation.students import make_student, student_shape, uniform_layer_map
 from kaprune_edge.distillation.teaching import distill as teach
@@ -67,10 +68,13 @@ def prune(
     student = load_classifier(recipe.model, task, fine_tuned=False, dropout=recipe.training.dropout)
     tokenizer = load_tokenizer(recipe.model)
     check_length(student.config, recipe.training.max_length)
-    pruner = Pruner(encoder_matrices(student), parse_pattern(recipe.pattern))
+    pattern = parse_pattern(recipe.pattern)
+    pruner = Pruner(encoder_matrices(student), pattern)
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True) if recipe.teacher else None
     if teacher is not None:
         check_same_shape(student, teacher)
+    if recipe.latency_budget is not None and not resume:
+        on_main(check_latency)(student, pattern, recipe.latency_budget)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, _told(progress))
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)

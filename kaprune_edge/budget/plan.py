@@ -42,6 +42,22 @@ class Plan:
         return asdict(self)
 
 
+def check_latency(model: PreTrainedModel, pattern: Pattern, milliseconds: float) -> None:
+    """Refuse a latency that needs more weights gone than can go.
+
+    Args:
+        model: Of the shape that is to be pruned, trained or not.
+        pattern: Which weights go together.
+        milliseconds: For a text of 128 tokens on one thread, in float32.
+
+    Raises:
+        InputError: The model is not as fast at the least kept share.
+    """
+    fastest = model_milliseconds(model, pattern, dict.fromkeys(encoder_matrices(model), 1 - KEPT[-1]))
+    if fastest > milliseconds * (1 + TOLERANCE):
+        raise _out_of_reach(milliseconds, fastest)
+
+
 class Planner:
     """Measures what a division of the sparsity needs to know, each at most once."""
 
@@ -113,11 +129,7 @@ class Planner:
         most = milliseconds * (1 + TOLERANCE)
         best = max(plans, key=lambda plan: _merit(plan, most))
         if found is None and not _merit(best, most)[0]:
-            fastest = rest + times[:, -1].sum()
-            raise InputError(
-                f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
-                f"the model takes about {fastest:.2g} ms here"
-            )
+            raise _out_of_reach(milliseconds, rest + times[:, -1].sum())
         return best
 
     def _plan(self, levels: np.ndarray) -> Plan:
@@ -141,6 +153,13 @@ class Planner:
             times[shape] = np.minimum.accumulate(measured)
             self._progress.advance(done)
         return _interpolate(np.stack([times[shape] for shape in shapes]))
+
+
+def _out_of_reach(milliseconds: float, fastest: float) -> InputError:
+    return InputError(
+        f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
+        f"the model takes about {fastest:.2g} ms here"
+    )
 
 
 def _interpolate(measured: np.ndarray) -> np.ndarray:

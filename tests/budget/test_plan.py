@@ -54,9 +54,20 @@ def test_a_generous_latency_removes_nothing(pruned):
     assert 0 < run.metrics["milliseconds"] < 1000
 
 
-def test_a_latency_out_of_reach_is_refused(pruned):
+def test_a_latency_out_of_reach_is_refused_before_anything_is_trained(checkpoint, task_spec, tmp_path):
+    recipe = PruneRecipe(model=checkpoint(), task=task_spec, training=SHORT, latency_budget=1e-6)
     with pytest.raises(InputError, match=r"a latency of 1e-06 ms is out of reach; with 1% .* takes about"):
-        pruned(latency_budget=1e-6)
+        prune(recipe, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_met_the_latency_is_kept_when_the_next_does_not(pruned, monkeypatch):
+    """The machine seems to slow down meanwhile, so that nothing is fast enough any more."""
+    measured = iter([1.0, 1.5, 1000.0])
+    monkeypatch.setattr("kaprune_edge.budget.plan.model_milliseconds", lambda *_: next(measured))
+    run, shares = pruned(latency_budget=2.0)
+    assert run.metrics["milliseconds"] == 1.5
+    assert [*shares.values()] == pytest.approx([0.9] * len(shares), abs=0.01)
 
 
 def test_shares_beyond_the_measured_ones_are_refused(pruned):
