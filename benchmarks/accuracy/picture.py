@@ -6,10 +6,13 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import NullLocator
 from rows import Student
 
+WIDE, LONG = "-wide", "-long"
+"""End the names of rows with more text, and of rows with more passes over the same."""
+
 
 def draw(found: list[Student], file: Path) -> None:
-    """Draw all trained students."""
-    trained = [student for student in found if student.about["steps"]]
+    """Draw dense students, and those pruned evenly by reconstruction or magnitude."""
+    trained = [student for student in found if _is_drawn(student)]
     subjects = sorted({_subject(student) for student in trained})
     kinds = sorted({_kind(student) for student in trained})
     figure, panels = plt.subplots(
@@ -40,12 +43,17 @@ def draw(found: list[Student], file: Path) -> None:
     figure.savefig(file, dpi=110)
 
 
+def _is_drawn(student: Student) -> bool:
+    about = student.about
+    plain = about["criterion"] in (None, "reconstruction", "magnitude") and about["budget"] != "sensitivity"
+    return plain and bool(about["steps"]) and not student.recipe.endswith(LONG)
+
+
 def _subject(student: Student) -> tuple[str, str]:
     return student.about["teacher"], student.task
 
 
 def _kind(student: Student) -> str:
     about = student.about
-    if about["method"] == "distill":
-        return "dense student"
-    return f"{about['pattern']}, {about['criterion']}"
+    kind = "dense student" if about["method"] == "distill" else f"{about['pattern']}, {about['criterion']}"
+    return f"{kind}, more text" if student.recipe.endswith(WIDE) else kind

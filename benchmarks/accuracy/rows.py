@@ -41,10 +41,12 @@ def _row(file: Path) -> Row:
         "teacher": encoder if encoder in ENCODERS else MINILM,
         "task": recipe.task,
         "train_rows": run["train_rows"],
+        "augment": recipe.augment,
         "method": run["method"],
         "pattern": run["pattern"] if pruned else f"dense {run['student']}",
         "sparsity": round(1 - run["encoder_weights"] / run["teacher_encoder_weights"], 3),
         "criterion": recipe.criterion if isinstance(recipe, PruneRecipe) else None,
+        "budget": recipe.budget if isinstance(recipe, PruneRecipe) else None,
         "seed": run["seed"],
         "steps": run["steps"],
         "learning_rate": recipe.training.learning_rate if run["steps"] else None,
@@ -77,6 +79,11 @@ class Student:
     def recipe(self) -> str:
         """The row's name without encoder, task and seed."""
         return _without_seed(self.about).partition(f"{self.task}-")[2]
+
+    @property
+    def texts(self) -> int:
+        """How many different ones it learnt from, copies with other words included."""
+        return int(self.about["train_rows"] * (1 + self.about["augment"]))
 
     @property
     def result(self) -> float:

@@ -33,21 +33,24 @@ def write(name: str, text: str) -> None:
 def table(found: list[Student]) -> str:
     """Show every student."""
     lines = [
-        "| encoder | task | metric | teacher | student | criterion | weights | steps | rate | min "
+        "| encoder | task | metric | teacher | student | criterion | weights | texts | steps | rate | min "
         "| result | drop |",
-        "| --- | --- | --- | --: | --- | --- | --: | --: | --- | --: | --: | --: |",
+        "| --- | --- | --- | --: | --- | --- | --: | --: | --: | --- | --: | --: | --: |",
     ]
     for student in found:
         about = student.about
         name = about["pattern"]
         if about["method"] != "distill":
             name = f"{about['sparsity']:.0%} {name}"
+        criterion = about["criterion"] or ""
+        if about["budget"] == "sensitivity":
+            criterion += ", by sensitivity"
         rate = f"{about['learning_rate']:g} {about['decay']}" if about["steps"] else ""
         seeds = f" ± {student.spread:.1f}, {len(student.runs)} seeds" if len(student.runs) > 1 else ""
         lines.append(
             f"| {about['teacher']} | {student.task} | {about['metric_name']} "
-            f"| {100 * about['teacher_metric']:.1f} | {name} | {about['criterion'] or ''} "
-            f"| {about['encoder_weights']:,} | {about['steps'] or 'one-shot'} | {rate} "
+            f"| {100 * about['teacher_metric']:.1f} | {name} | {criterion} "
+            f"| {about['encoder_weights']:,} | {student.texts:,} | {about['steps'] or 'one-shot'} | {rate} "
             f"| {about['seconds'] / 60:.0f} "
             f"| {student.result:.1f}{seeds} | {student.drop:.1f} |"
         )
