@@ -4,6 +4,7 @@ As documented in the Android source: packages/modules/adb, OVERVIEW.TXT, SERVICE
 """
 
 import os
+import socket
 import socketserver
 import struct
 import subprocess
@@ -71,6 +72,8 @@ class _Connection(socketserver.StreamRequestHandler):
             for thread in outputs:
                 thread.join()
             self._send(EXIT, bytes([process.wait() & 0xFF]))
+        with suppress(OSError):  # Or closing would wait for the thread that reads.
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def _forward(self, kind, pipe):
         while piece := pipe.read(1 << 16):
