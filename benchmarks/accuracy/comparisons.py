@@ -32,8 +32,8 @@ COMPARISONS = [
     Comparison("95 % in 4x1 blocks, ahead of unstructured", "-1.0", "-0.3", BLOCKS, SPARSE),
     Comparison("the same, more text", "-1.0", "-0.3", BLOCKS_WIDE, SPARSE_WIDE),
     Comparison("95 % unstructured, ahead of dense of equal weights", "3", "6", SPARSE, DENSE),
-    Comparison("the same, more text", "3", "6", SPARSE_WIDE, DENSE_WIDE),
     Comparison("the same, equal time of training", "1", "4", SPARSE, "dense-95-long"),
+    Comparison("the same at equal steps, more text", "3", "6", SPARSE_WIDE, DENSE_WIDE),
     Comparison("95 % unstructured, ahead of dense of 3.6 times the weights", "0", "2", SPARSE, "dense-82"),
     Comparison("the same, more text", "0", "2", SPARSE_WIDE, "dense-82-wide"),
     Comparison(
