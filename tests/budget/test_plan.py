@@ -61,6 +61,13 @@ def test_a_latency_out_of_reach_is_refused_before_anything_is_trained(checkpoint
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_latency_that_falls_out_of_reach_while_it_is_planned_is_refused(pruned, monkeypatch):
+    measured = iter([1.0, 1000.0])
+    monkeypatch.setattr("kaprune_edge.budget.plan.model_milliseconds", lambda *_: next(measured))
+    with pytest.raises(InputError, match=r"a latency of 2 ms is out of reach; .* about 1e.03 ms"):
+        pruned(latency_budget=2.0)
+
+
 def test_a_plan_that_met_the_latency_is_kept_when_the_next_does_not(pruned, monkeypatch):
     """The machine seems to slow down meanwhile, so that nothing is fast enough any more."""
     measured = iter([1.0, 1.5, 1000.0])

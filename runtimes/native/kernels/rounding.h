@@ -99,7 +99,7 @@ class Quantizer {
 // Vectors that a narrow tile lacks hold anything.
 template <class Reading>
 void quantize_features(const Quantizer<Reading>& quantize, size_t features, size_t vectors, const Vector* x,
-                              IntVector* integers) {
+                       IntVector* integers) {
   for (size_t feature = 0; feature < features; ++feature, x += vectors) {
     IntVector tokens[kDotInputs];
     KAPRUNE_UNROLL
@@ -113,7 +113,7 @@ void quantize_features(const Quantizer<Reading>& quantize, size_t features, size
 
 template <class Reading>
 void quantize_lanes(const Quantizer<Reading>& quantize, size_t features, size_t vectors, const Vector* x,
-                           IntVector* integers) {
+                    IntVector* integers) {
   constexpr int kBits = 32 / kDotInputs;
   for (size_t first = 0; first < features; first += kDotInputs, integers += kDotInputs) {
     const size_t count = std::min(kDotInputs, features - first);
