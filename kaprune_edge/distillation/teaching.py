@@ -23,6 +23,7 @@ from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.recipe import LossWeights
+from kaprune_edge.sparse_training import multiply_kept, multiply_whole
 
 _MASKS = "masks.safetensors"
 _CRITERION = "criterion.safetensors"
@@ -148,15 +149,18 @@ class _Pruning(TrainerCallback):
             folder = checkpoint_folder(args, state)
             self._pruner.load(folder / _MASKS)
             self._criterion.load(load_file(folder / _CRITERION))
+            self._pass_over_removed()
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         share = self._schedule.share(state.global_step, state.max_steps)
         if share is not None:
+            multiply_whole(self._student, self._pruner.matrices)
             now = {name: share * final for name, final in self._sparsity.items()}
             self._pruner.prune(now, self._criterion)
             broadcast(self._student.parameters())  # some criteria move weights
+            self._pass_over_removed()
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -174,3 +178,12 @@ class _Pruning(TrainerCallback):
         folder = checkpoint_folder(args, state)
         self._pruner.save(folder / _MASKS)
         save_file(self._criterion.state(), folder / _CRITERION)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        multiply_whole(self._student, self._pruner.matrices)
+
+    def _pass_over_removed(self) -> None:
+        if not self._criterion.needs_all_gradients:
+            multiply_kept(self._student, self._pruner.masks)

@@ -11,6 +11,9 @@ from kaprune_edge.sparsity.patterns import Pattern
 class Criterion(Protocol):
     """Chooses masks; one that learns from the training also watches its steps."""
 
+    needs_all_gradients: bool = False
+    """Whether `observe` reads the gradients of removed weights too, which cost a step in dense matrices."""
+
     def masks(
         self, matrices: Mapping[str, nn.Parameter], pattern: Pattern, sparsity: Mapping[str, float]
     ) -> dict[str, Tensor]:
@@ -32,7 +35,7 @@ class Criterion(Protocol):
     def observe(self, matrices: Mapping[str, nn.Parameter]) -> None:
         """See the gradients of a training step, before the optimizer moves the weights.
 
-        Removed weights are zero, their gradients are not.
+        Removed weights are zero, and so are their gradients unless the criterion needs them.
         """
         return
 

@@ -17,6 +17,8 @@ class Movement(Criterion):
     score has risen. Before the first training step, when there is no score yet, the smallest weights go.
     """
 
+    needs_all_gradients = True
+
     def __init__(self) -> None:
         """Start without scores."""
         self._scores: dict[str, Tensor] = {}

@@ -30,6 +30,11 @@ class Pruner:
         self._keep({name: pattern.mask(weight.detach(), 0) for name, weight in matrices.items()})
 
     @property
+    def masks(self) -> dict[str, Tensor]:
+        """Name -> 1 where a weight is kept, 0 where it is removed."""
+        return dict(zip(self.matrices, self._masks, strict=True))
+
+    @property
     def sparsity(self) -> float:
         """Share of the weights that the masks remove."""
         return self._sparsity
@@ -37,7 +42,7 @@ class Pruner:
     @property
     def sparsities(self) -> dict[str, float]:
         """Share of each matrix's weights that its mask removes."""
-        return {name: 1 - float(mask.mean()) for name, mask in zip(self.matrices, self._masks, strict=True)}
+        return {name: 1 - float(mask.mean()) for name, mask in self.masks.items()}
 
     def prune(self, sparsity: Mapping[str, float], criterion: Criterion) -> None:
         """Draw every matrix's mask, the same in all processes, and apply it.
@@ -58,7 +63,7 @@ class Pruner:
 
     def save(self, path: Path) -> None:
         """Write the masks."""
-        save_file({name: mask.bool() for name, mask in zip(self.matrices, self._masks, strict=True)}, path)
+        save_file({name: mask.bool() for name, mask in self.masks.items()}, path)
 
     def load(self, path: Path) -> None:
         """Read the masks that `save` wrote."""

@@ -7,9 +7,8 @@
 #include "operators/sparse_attention.h"
 #include "operators/sparse_feed_forward.h"
 #include "operators/sparse_linear.h"
+#include "export.h"
 #include "ort/operator.h"
-
-#define KAPRUNE_EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace kaprune {
 

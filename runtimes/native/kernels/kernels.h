@@ -58,6 +58,17 @@ struct Integers {
   const float* bias;        // [rows]
 };
 
+// Tokens of a tile in training.
+constexpr size_t kTrainingTokens = 64;
+
+// A matrix of single weights in training, in compressed sparse rows.
+struct SparseRows {
+  size_t rows;
+  const int32_t* starts;   // [rows + 1]
+  const int32_t* columns;  // [weights]
+  const float* values;     // [weights]
+};
+
 // A tile of the keys and values of a sequence.
 struct KeyTile {
   size_t offset;  // floats before it
@@ -120,6 +131,14 @@ struct Kernels {
   // tile = layer_norm(tile + residual) over its features.
   void (*add_and_normalize)(const float* residual, const float* gamma, const float* beta, size_t features,
                             float epsilon, size_t vectors, float* tile);
+
+  // y = matrix . x + bias, of which null is none; tiles of `kTrainingTokens`.
+  void (*multiply_rows)(const SparseRows& matrix, const float* bias, const float* x, float* y);
+
+  // gradient += that of the matrix's weights, whose own values are not read, from x and the gradient dy of the product:
+  // `tiles` tiles of `kTrainingTokens` each, those of x with `columns` features.
+  void (*add_gradient)(const SparseRows& matrix, size_t tiles, const float* x, size_t columns, const float* dy,
+                       float* gradient);
 
   // Makes a tile of `tokens` rows of `x`, row i at x + i * stride; tokens that the tile has beyond them become 0.
   void (*to_tile)(const float* x, size_t stride, size_t tokens, size_t features, size_t vectors, float* tile);

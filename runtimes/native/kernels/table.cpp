@@ -9,6 +9,7 @@
 #ifdef KAPRUNE_DOT
 #include "kernels/sparse_int8.h"
 #endif
+#include "kernels/sparse_rows.h"
 #include "kernels/transpose.h"
 
 #define KAPRUNE_TEXT_(name) #name
@@ -35,6 +36,8 @@ const Kernels table = {
 #endif
     attend,
     add_and_normalize,
+    multiply_rows,
+    add_gradient,
     to_tile,
     from_tile,
     multiply_adds,
