@@ -57,7 +57,7 @@ def prune(source, spec, checkpoints, criterion):
         Pruner(matrices, parse_pattern("4x1")),
         CRITERIA[criterion](student, teacher, calibration_batches(rows, tokenizer, 0)),
         Schedule(pruning_steps=3),
-        dict.fromkeys(matrices, 0.75),
+        dict.fromkeys(matrices, 0.9),
         Lessons(rows, tokenizer, TRAINING, 0, checkpoints, Silent(), on_epoch=dict),
     )
     return student

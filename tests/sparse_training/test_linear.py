@@ -1,0 +1,149 @@
+import copy
+
+import pytest
+import tiny
+import torch
+from torch import nn
+
+from kaprune_edge.distillation.teaching import distillation_loss, prune_while_training
+from kaprune_edge.distillation.training import Lessons
+from kaprune_edge.encoder import encoder_matrices
+from kaprune_edge.models import load_classifier, load_tokenizer
+from kaprune_edge.progress import Silent
+from kaprune_edge.pruning.magnitude import Magnitude
+from kaprune_edge.pruning.movement import Movement
+from kaprune_edge.pruning.pruner import Pruner
+from kaprune_edge.pruning.schedule import Schedule
+from kaprune_edge.recipe import LossWeights, Training
+from kaprune_edge.sparse_training import multiply_kept, multiply_whole
+from kaprune_edge.sparsity.patterns import parse_pattern
+from kaprune_edge.tasks import load_task, tokenize
+
+
+@pytest.fixture
+def threads():
+    """Set PyTorch's threads for a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def pruned(out_features, in_features, pattern="unstructured", sparsity=0.9):
+    linear = nn.Linear(in_features, out_features)
+    mask = parse_pattern(pattern).mask(linear.weight.detach(), sparsity)
+    with torch.no_grad():
+        linear.weight.mul_(mask)
+    return nn.ModuleDict({"only": linear}), mask
+
+
+def learn(linear, x):
+    """Run a module forwards and backwards."""
+    x = x.clone().requires_grad_()
+    y = linear(x)
+    y.backward(torch.linspace(0, 1, y.numel()).view_as(y))
+    return y, x.grad, linear.bias.grad, linear.weight.grad
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(("shape", "pattern"), [((48, 33), "unstructured"), ((16, 64), "4x1")])
+@pytest.mark.parametrize("tokens", [(1,), (3, 70), (2, 2, 150)])
+def test_products_and_gradients_are_those_of_the_whole_matrix(count, shape, pattern, tokens, threads):
+    threads(count)
+    torch.manual_seed(0)
+    model, mask = pruned(*shape, pattern)
+    x = torch.randn(*tokens, shape[1])
+    *expected, of_weight = learn(copy.deepcopy(model).double()["only"], x.double())
+    multiply_kept(model, {"only.weight": mask})
+    *found, of_kept = learn(model["only"], x)
+    for one, other in zip([*found, of_kept], [*expected, of_weight * mask], strict=True):
+        assert one.shape == other.shape
+        assert (one - other).abs().max() <= 1e-5 * (1 + other.abs().max())
+
+
+def test_a_matrix_without_weights_gives_its_bias():
+    model, mask = pruned(8, 8)
+    with torch.no_grad():
+        model["only"].weight.zero_()
+    multiply_kept(model, {"only.weight": torch.zeros_like(mask)})
+    y, to_x, _, to_weight = learn(model["only"], torch.ones(3, 8))
+    assert torch.equal(y, model["only"].bias.expand(3, 8))
+    assert not to_x.any()
+    assert not to_weight.any()
+
+
+def test_a_module_follows_its_weight_and_can_become_whole_again():
+    model, mask = pruned(16, 16)
+    linear, x = model["only"], torch.randn(5, 16)
+    multiply_kept(model, {"only.weight": mask})
+    with torch.no_grad():
+        linear.weight.fill_(1)
+    torch.testing.assert_close(linear(x), x @ mask.float().T + linear.bias)
+    multiply_whole(model, ["only.weight"])
+    torch.testing.assert_close(linear(x), x @ torch.ones(16, 16) + linear.bias)
+
+
+def test_the_float16_of_autocast_comes_in_and_float32_goes_out():
+    model, mask = pruned(16, 16)
+    x = torch.randn(5, 16).bfloat16()
+    multiply_kept(model, {"only.weight": mask})
+    with torch.autocast("cpu", torch.bfloat16):
+        y = model["only"](x)
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y, x.float() @ model["only"].weight.T + model["only"].bias)
+
+
+@pytest.mark.parametrize("model_type", tiny.CONFIGS)
+def test_a_model_learns_the_same_of_its_teacher(model_type, checkpoint, task_spec):
+    task, source = load_task(task_spec, train_rows=8), checkpoint(model_type)
+    student, teacher = (load_classifier(source, task, fine_tuned=True, dropout=0) for _ in range(2))
+    pruner = Pruner(encoder_matrices(student), parse_pattern("4x1"))
+    pruner.prune(dict.fromkeys(pruner.matrices, 0.9), Magnitude())
+    batch = load_tokenizer(source)(
+        list(task.train["text"]), padding=True, truncation=True, max_length=32, return_tensors="pt"
+    )
+    loss = distillation_loss(student, teacher, [1, 2], LossWeights())
+
+    def gradients():
+        student.zero_grad()
+        loss(student, batch).backward()
+        return {
+            name: weight.grad.clone()
+            for name, weight in student.named_parameters()
+            if weight.grad is not None
+        }
+
+    expected = gradients()
+    multiply_kept(student, pruner.masks)
+    for name, found in gradients().items():
+        kept = pruner.masks.get(name, 1)
+        torch.testing.assert_close(found, expected[name] * kept, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("criterion", [Magnitude, Movement])
+def test_only_criteria_that_need_them_get_the_gradients_of_removed_weights(
+    criterion, checkpoint, task_spec, tmp_path
+):
+    seen = []
+
+    class Watching(criterion):
+        def observe(self, matrices):
+            super().observe(matrices)
+            seen.extend(weight.grad[weight == 0].any() for weight in matrices.values())
+
+    task, source = load_task(task_spec, train_rows=16), checkpoint("bert")
+    student, teacher = (load_classifier(source, task, fine_tuned=True, dropout=0) for _ in range(2))
+    tokenizer = load_tokenizer(source)
+    training = Training(epochs=1, batch_size=8, max_length=24)
+    pruner = Pruner(encoder_matrices(student), parse_pattern("unstructured"))
+    prune_while_training(
+        student,
+        distillation_loss(student, teacher, [1, 2], LossWeights()),
+        pruner,
+        Watching(),
+        Schedule(),
+        dict.fromkeys(pruner.matrices, 0.9),
+        Lessons(
+            tokenize(task.train, task, tokenizer), tokenizer, training, 0, tmp_path, Silent(), on_epoch=dict
+        ),
+    )
+    assert all(seen) == any(seen) == (criterion is Movement)
