@@ -2,8 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
+#include <vector>
 
 #include "export.h"
 #include "kernels/kernels.h"
@@ -15,27 +14,16 @@ using kaprune::kTrainingTokens;
 // Tiles whose x and dy stay in the second-level cache while a gradient is made of them.
 constexpr size_t kTilesAtOnce = 2;
 
-// Memory of one thread, kept from call to call: fresh pages would cost as much as the product.
-class Scratch {
- public:
-  float* reserve(size_t floats) {
-    constexpr size_t kAlignment = 64;
-    if (floats > size_) {
-      memory_.reset(static_cast<float*>(::operator new[](floats * sizeof(float), std::align_val_t{kAlignment})));
-      size_ = floats;
-    }
-    return memory_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(float* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
-  };
-  std::unique_ptr<float[], Free> memory_;
-  size_t size_ = 0;
+struct alignas(64) Line {
+  float values[16];
 };
 
-thread_local Scratch scratch;
+// Memory of one thread, kept from call to call: fresh pages would cost as much as the product.
+float* scratch(size_t tiles, size_t features) {
+  thread_local std::vector<Line> lines;
+  lines.resize(std::max(lines.size(), tiles * features * kTrainingTokens * sizeof(float) / sizeof(Line)));
+  return lines.data()->values;
+}
 
 void to_tile(const float* x, size_t first, size_t tokens, size_t features, float* tile) {
   const kaprune::Kernels& kernel = kaprune::kernels();
@@ -49,7 +37,7 @@ void to_tile(const float* x, size_t first, size_t tokens, size_t features, float
 KAPRUNE_EXPORT void KapruneMultiply(size_t rows, size_t columns, const int32_t* starts, const int32_t* column_ids,
                                     const float* values, const float* bias, size_t tokens, const float* x, float* y) {
   const kaprune::Kernels& kernel = kaprune::kernels();
-  float* x_tile = scratch.reserve((columns + rows) * kTrainingTokens);
+  float* x_tile = scratch(1, columns + rows);
   float* y_tile = x_tile + columns * kTrainingTokens;
   for (size_t first = 0; first < tokens; first += kTrainingTokens) {
     to_tile(x, first, tokens, columns, x_tile);
@@ -64,7 +52,7 @@ KAPRUNE_EXPORT void KapruneGradient(size_t rows, size_t columns, const int32_t* 
                                     size_t tokens, const float* x, const float* dy, float* gradient) {
   const kaprune::Kernels& kernel = kaprune::kernels();
   constexpr size_t kTokensAtOnce = kTilesAtOnce * kTrainingTokens;
-  float* x_tiles = scratch.reserve((columns + rows) * kTokensAtOnce);
+  float* x_tiles = scratch(kTilesAtOnce, columns + rows);
   float* dy_tiles = x_tiles + columns * kTokensAtOnce;
   for (size_t first = 0; first < tokens; first += kTokensAtOnce) {
     size_t tiles = 0;
