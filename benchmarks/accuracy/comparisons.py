@@ -26,6 +26,7 @@ class Comparison:
 
 COMPARISONS = [
     Comparison("MPNet-base, 95 % unstructured, below the teacher", "2.0", "1.0", SPARSE, encoder=MPNET),
+    Comparison("the same, more text", "2.0", "1.0", SPARSE_WIDE, encoder=MPNET),
     Comparison("90 % in 4x1 blocks, below the teacher", "3.0", "1.5", "4x1-90-reconstruction"),
     Comparison("the same, more text", "3.0", "1.5", "4x1-90-wide"),
     Comparison("60 % unstructured without training, below the teacher", "2", "1", "unstructured-60-one-shot"),
