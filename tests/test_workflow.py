@@ -188,7 +188,9 @@ def test_a_killed_run_resumes_to_the_same_weights(checkpoint, task_spec, tmp_pat
     """Killed first while the teacher learns, then while the student is pruned."""
     long = TRAINING.model_copy(update={"batch_size": 4, "dropout": 0.1})
     gradual = Schedule(pruning_steps=3)  # masks drawn before the interruption count after it
-    plan = recipe(checkpoint(), task_spec, training=long, teacher_training=long, schedule=gradual)
+    plan = recipe(
+        checkpoint(), task_spec, training=long, teacher_training=long, schedule=gradual, sparsity=0.9
+    )
     save_recipe(plan, tmp_path / "plan.yaml")
     whole, output = prune(plan, tmp_path / "whole").folder, tmp_path / "killed"
     command = [sys.executable, "-m", "kaprune_edge_cli", "prune", "--recipe", str(tmp_path / "plan.yaml")]
