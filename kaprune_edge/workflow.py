@@ -119,7 +119,7 @@ def _loss(recipe: PruneRecipe, student: PreTrainedModel, teacher: PreTrainedMode
     if recipe.learns_from == "labels":
         return label_loss
     layer_map = range(1, teacher.config.num_hidden_layers + 1)
-    return distillation_loss(student, teacher, layer_map, recipe.losses)
+    return distillation_loss(student, teacher, layer_map, recipe.losses, recipe.training.precision)
 
 
 def distill(

@@ -1,6 +1,7 @@
 """The three ways a model is trained here: fine-tuned on labels, distilled, pruned while distilled."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import cast
 
 import torch
@@ -56,7 +57,8 @@ def distill(
     """
     if student.config.hidden_size != teacher.config.hidden_size:
         student.hidden_projection = nn.Linear(student.config.hidden_size, teacher.config.hidden_size)
-    steps = train(student, distillation_loss(student, teacher, layer_map, weights), lessons, "distil student")
+    loss = distillation_loss(student, teacher, layer_map, weights, lessons.training.precision)
+    steps = train(student, loss, lessons, "distil student")
     if hasattr(student, "hidden_projection"):
         del student.hidden_projection
     return steps
@@ -101,10 +103,23 @@ def label_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
 
 
 def distillation_loss(
-    student: PreTrainedModel, teacher: PreTrainedModel, layer_map: Sequence[int], weights: LossWeights
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    layer_map: Sequence[int],
+    weights: LossWeights,
+    precision: str = "float32",
 ) -> Loss:
-    """Make the weighted sum of all distillation losses."""
-    trace_student, trace_teacher = Tracer(student), Tracer(teacher.eval())
+    """Make the weighted sum of all distillation losses.
+
+    Args:
+        student: What is taught.
+        teacher: A fine-tuned model with the same labels.
+        layer_map: For every student layer, the number of the teacher's layer it learns from, from 1.
+        weights: Of the losses.
+        precision: Of the products in the training, by name.
+    """
+    teacher.eval().set_attn_implementation("eager")  # as the student's, which criteria fit to it
+    trace_student, trace_teacher = Tracer(student), Tracer(_rounded(teacher, precision))
     regression = teacher.config.num_labels == 1
     term_weights: Mapping[str, float] = weights.model_dump()
 
@@ -123,6 +138,17 @@ def distillation_loss(
         return cast(Tensor, sum(weight * terms[name] for name, weight in term_weights.items() if weight))
 
     return loss
+
+
+def _rounded(teacher: PreTrainedModel, precision: str) -> PreTrainedModel:
+    """Round a copy's linear modules once, as autocast would at every step."""
+    if precision == "float32":
+        return teacher
+    copy = deepcopy(teacher)
+    for module in copy.modules():
+        if isinstance(module, nn.Linear):
+            module.to(getattr(torch, precision))
+    return copy
 
 
 class _Pruning(TrainerCallback):
