@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from kaprune_edge.sparse_training.rows import SparseRows, available
 
 SPARSE_ENOUGH = 0.85
-"""Share of removed weights from which on passing over them takes less time, or no more, than whole products
-in a processor's bfloat16, by what benchmarks/pruning finds at 90 and 95 %. Against float32 it pays earlier."""
+"""Share of removed weights from which on passing over them takes no longer than whole products in a
+processor's bfloat16, by what benchmarks/pruning finds at 90 and 95 %. Against float32 it pays earlier."""
 
 
 def multiply_kept(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
