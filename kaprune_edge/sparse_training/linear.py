@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from kaprune_edge.sparse_training.rows import SparseRows, available
 
 SPARSE_ENOUGH = 0.85
-"""Share of removed weights from which on passing over them takes no longer than whole products in a
-processor's bfloat16, by what benchmarks/pruning finds at 90 and 95 %. Against float32 it pays earlier."""
+"""Share of removed weights from which on they are passed over. That whole products in a processor's bfloat16
+take about as long here is extrapolated from 90 and 95 % (benchmarks/pruning)."""
 
 
 def multiply_kept(model: nn.Module, masks: Mapping[str, Tensor]) -> None:

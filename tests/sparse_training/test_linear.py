@@ -82,7 +82,7 @@ def test_a_module_follows_its_weight_and_can_become_whole_again():
     torch.testing.assert_close(linear(x), x @ torch.ones(16, 16) + linear.bias)
 
 
-def test_the_float16_of_autocast_comes_in_and_float32_goes_out():
+def test_the_bfloat16_of_autocast_comes_in_and_float32_goes_out():
     model, mask = pruned(16, 16)
     x = torch.randn(5, 16).bfloat16()
     multiply_kept(model, {"only.weight": mask})
