@@ -175,7 +175,7 @@ class _Pruning(TrainerCallback):
             folder = checkpoint_folder(args, state)
             self._pruner.load(folder / _MASKS)
             self._criterion.load(load_file(folder / _CRITERION))
-            self._pass_over_removed()
+            self._pass_over_removed(state)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -186,12 +186,13 @@ class _Pruning(TrainerCallback):
             now = {name: share * final for name, final in self._sparsity.items()}
             self._pruner.prune(now, self._criterion)
             broadcast(self._student.parameters())  # some criteria move weights
-            self._pass_over_removed()
+            self._pass_over_removed(state)
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        self._criterion.observe(self._pruner.matrices)
+        if not self._is_settled(state):
+            self._criterion.observe(self._pruner.matrices)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -210,6 +211,9 @@ class _Pruning(TrainerCallback):
     ) -> None:
         multiply_whole(self._student, self._pruner.matrices)
 
-    def _pass_over_removed(self) -> None:
-        if not self._criterion.needs_all_gradients:
+    def _pass_over_removed(self, state: TrainerState) -> None:
+        if self._is_settled(state) or not self._criterion.needs_all_gradients:
             multiply_kept(self._student, self._pruner.masks)
+
+    def _is_settled(self, state: TrainerState) -> bool:
+        return self._schedule.is_settled(state.global_step, state.max_steps)

@@ -29,10 +29,17 @@ class Schedule(BaseModel):
         Returns:
             A share of the final sparsity, or None where the masks stay as they are.
         """
+        done = self._progress(step, total_steps)
+        if step and done == self._progress(step - 1, total_steps):
+            return None
+        return 1 - (1 - done) ** 3 if self.course == "cubic" else done
+
+    def is_settled(self, step: int, total_steps: int) -> bool:
+        """Tell whether the masks of a training step are the last; parameters as of `share`."""
+        return self._progress(step, total_steps) == 1
+
+    def _progress(self, step: int, total_steps: int) -> float:
+        """Share of the course that a training step has behind it or ends."""
         ramp = max(1, round((1 - self.fixed_share) * total_steps))
         intervals = min(self.pruning_steps, ramp)
-        interval = step * intervals // ramp
-        if step >= ramp or (step and interval == (step - 1) * intervals // ramp):
-            return None
-        progress = (interval + 1) / intervals
-        return 1 - (1 - progress) ** 3 if self.course == "cubic" else progress
+        return min(step * intervals // ramp + 1, intervals) / intervals

@@ -23,6 +23,13 @@ def test_sparsity_rises_from_the_first_step_to_its_end_and_stays(kind, total, fi
     assert len(drawn) == min(times, ramp)
 
 
+@pytest.mark.parametrize("times", [1, 3, 100])
+def test_it_is_settled_from_the_last_masks_on(times):
+    schedule = Schedule(pruning_steps=times)
+    last = max(course(schedule, 50))
+    assert [schedule.is_settled(step, 50) for step in range(50)] == [False] * last + [True] * (50 - last)
+
+
 def test_a_hundred_pruning_steps_follow_zhu_and_guptas_cube():
     drawn = course(Schedule(fixed_share=0, pruning_steps=100), 1000)
     assert list(drawn) == list(range(0, 1000, 10))
