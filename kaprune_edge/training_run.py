@@ -30,6 +30,7 @@ from kaprune_edge.tasks import Task, tokenize
 from kaprune_runtime.errors import InputError
 
 RECIPE = "recipe.yaml"
+_CLOCK = "clock.json"
 
 
 @dataclass
@@ -41,11 +42,15 @@ class TrainingRun:
     tokenizer: PreTrainedTokenizerBase
     folder: Path
     progress: Progress
-    started: float = field(default_factory=time.monotonic)
+    _started: float = field(init=False)
+    """When it would have, had it never been interrupted."""
 
     @on_main
     def __post_init__(self) -> None:
         """Keep the recipe in the folder; raise InputError if another one was begun there."""
+        clock = self.folder / _CLOCK
+        earlier = json.loads(clock.read_text(encoding="utf-8"))["seconds"] if clock.exists() else 0
+        self._started = time.monotonic() - earlier
         kept = self.folder / RECIPE
         if kept.exists() and make_recipe(type(self.recipe), kept, {}) != self.recipe:
             raise InputError(f"{self.folder} was begun with other options; resume with those or delete it")
@@ -63,6 +68,7 @@ class TrainingRun:
             checkpoints=self.folder / "checkpoints" / name,
             progress=self.progress,
             on_epoch=lambda: on_main(self._score)(model),
+            on_save=self._keep_time,
         )
 
     def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
@@ -141,7 +147,7 @@ class TrainingRun:
             "augment": self.recipe.augment,
             "seed": self.recipe.seed,
             "steps": steps,
-            "seconds": round(time.monotonic() - self.started, 1),
+            "seconds": self._seconds(),
             "metrics": self._score(student),
             "teacher_metrics": self._score(teacher),
             "encoder_weights": encoder_weights(student),
@@ -151,7 +157,16 @@ class TrainingRun:
         self.tokenizer.save_pretrained(self.folder)
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        (self.folder / _CLOCK).unlink(missing_ok=True)
         return metrics
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._started, 1)
+
+    def _keep_time(self) -> None:
+        fresh = self.folder / f"{_CLOCK}.partial"
+        write_json(fresh, {"seconds": self._seconds()})
+        fresh.replace(self.folder / _CLOCK)
 
     def _score(self, model: PreTrainedModel) -> dict[str, float]:
         return score_model(model, self.tokenizer, self.task, self.recipe.training.max_length)

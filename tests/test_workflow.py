@@ -203,7 +203,11 @@ def test_a_killed_run_resumes_to_the_same_weights(checkpoint, task_spec, tmp_pat
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not output.exists()
-    prune(plan, output, resume=True)
+    clock = interrupted(output) / "clock.json"
+    assert json.loads(clock.read_text())["seconds"] > 0
+    clock.write_text('{"seconds": 1000}')
+    assert prune(plan, output, resume=True).metrics["seconds"] > 1000
+    assert not (output / clock.name).exists()
 
     expected, resumed = (load_file(folder / "model.safetensors") for folder in (whole, output))
     assert expected.keys() == resumed.keys()

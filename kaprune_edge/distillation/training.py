@@ -53,6 +53,8 @@ class Lessons:
     progress: Progress
     on_epoch: Figures
     """Figures to compute after every epoch."""
+    on_save: Callable[[], None] = lambda: None
+    """Called before a checkpoint counts as whole."""
 
 
 def train(
@@ -101,7 +103,7 @@ def train(
         args=arguments,
         train_dataset=lessons.rows,
         data_collator=padding(lessons.rows, lessons.tokenizer),
-        callbacks=[*callbacks, _CheckpointSeal()],
+        callbacks=[*callbacks, _CheckpointSeal(lessons.on_save)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.loss = loss
@@ -169,9 +171,13 @@ class _Trainer(Trainer):
 class _CheckpointSeal(TrainerCallback):
     """Marks a checkpoint as whole, last of all that is written into it."""
 
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._before = before
+
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
+        self._before()
         (checkpoint_folder(args, state) / _COMPLETE).touch()
 
 

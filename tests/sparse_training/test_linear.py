@@ -120,9 +120,7 @@ def test_a_model_learns_the_same_of_its_teacher(model_type, checkpoint, task_spe
 
 
 @pytest.mark.parametrize("criterion", [Magnitude, Movement])
-def test_removed_weights_get_gradients_while_criteria_need_them(
-    criterion, checkpoint, task_spec, tmp_path
-):
+def test_removed_weights_get_gradients_while_criteria_need_them(criterion, checkpoint, task_spec, tmp_path):
     task, source = load_task(task_spec, train_rows=32), checkpoint("bert")
     student, teacher = (load_classifier(source, task, fine_tuned=True, dropout=0) for _ in range(2))
     tokenizer = load_tokenizer(source)
