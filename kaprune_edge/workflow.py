@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, set_seed
 
+from kaprune_edge import sparse_training
 from kaprune_edge.artifacts import check_resumable, resumable_folder
 from kaprune_edge.augmentation.rows import check_augmentable
 from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
@@ -57,10 +58,11 @@ def prune(
 
     Raises:
         InputError: Something in the recipe, the model, the task or the output is wrong.
-        KapruneError: Training diverged, or the disk is full.
+        KapruneError: Training diverged, the disk is full, or the native library does not run.
     """
     join()
     on_main(check_resumable)(output, resume=resume)
+    sparse_training.available()  # raises now what it would when matrices have become sparse
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     if recipe.augment:
         check_augmentable(task)

@@ -67,11 +67,17 @@ class SparseRows:
 
 
 def available() -> bool:
-    """Whether the native library is there."""
+    """Tell whether the native library is there.
+
+    Raises:
+        KapruneError: It is, but does not load or has no kernels as KAPRUNE_INSTRUCTION_SET names them.
+    """
     try:
-        return library_path().is_file()
+        library_path()
     except KapruneError:
         return False
+    instruction_set()
+    return True
 
 
 def _addresses(*tensors: Tensor | None) -> list[ctypes.c_void_p]:
@@ -94,7 +100,6 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 @cache
 def _library() -> ctypes.CDLL:
-    instruction_set()  # says what is wrong with a choice, where the library could not
     library = ctypes.CDLL(str(library_path()))
     size, address = ctypes.c_size_t, ctypes.c_void_p
     matrix: list[Any] = [size, size, address, address]

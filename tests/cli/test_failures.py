@@ -54,6 +54,12 @@ def test_a_training_that_diverges_says_so(place, run):
     assert not Path("run").exists()
 
 
+def test_a_native_library_that_does_not_run_is_refused_at_once(place, run, monkeypatch):
+    monkeypatch.setenv("KAPRUNE_LIBRARY", "train.csv")
+    assert "train.csv does not load" in complaint(run(f"{PRUNE} -o run"))
+    assert not list(place.glob(".run*"))
+
+
 def test_a_read_only_disk_is_refused_at_once(small_disk, run):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     finished = run(f"{PRUNE} -o disk/deep/run")
