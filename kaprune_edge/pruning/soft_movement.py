@@ -32,8 +32,8 @@ class SoftMovement(Movement):
             score, gradient = self._scores[name], weight.grad
             assert gradient is not None
             sigmoid = score.sigmoid()
-            score.grad = gradient * (weight + self._removed[name])
-            score.grad += REGULARIZATION / total * sigmoid * (1 - sigmoid)
+            slope = sigmoid.addcmul_(sigmoid, sigmoid, value=-1)
+            score.grad = slope.mul_(REGULARIZATION / total).addcmul_(gradient, weight + self._removed[name])
         self._optimizer.step()
 
     def state(self) -> dict[str, Tensor]:
@@ -57,7 +57,7 @@ class SoftMovement(Movement):
             if "score" in own:
                 self._scores[name] = nn.Parameter(own.pop("score"))
         if self._scores:
-            self._optimizer = torch.optim.Adam(self._scores.values(), LEARNING_RATE)
+            self._optimizer = torch.optim.Adam(self._scores.values(), LEARNING_RATE, fused=True)
             self._optimizer.state.update({self._scores[name]: own for name, own in parts.items() if own})
 
     def _choose(
