@@ -7,8 +7,8 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-TOKENS = 16_384
-ROWS_A_BATCH = 32
+TOKENS = 32_768
+ROWS_A_BATCH = 64
 
 
 def calibration_batches(

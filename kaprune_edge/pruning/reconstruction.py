@@ -37,8 +37,9 @@ class Reconstruction(TextCriterion):
         masks: list[Tensor] = []
         pairs = zip(encoder_layers(self._student), encoder_layers(self._teacher), strict=True)
         for done, (layer, example) in enumerate(pairs, 1):
+            example_outputs = _outputs(example, taught)
             for stage in STAGES:
-                for role, (inputs, wanted) in _lessons(stage, layer, example, own, taught).items():
+                for role, (inputs, wanted) in _lessons(stage, layer, own, example_outputs).items():
                     linear: nn.Linear = getattr(layer, role)
                     fit = fit_sparse(inputs, wanted, linear.weight, pattern, next(shares))
                     linear.weight.copy_(fit.weight)
@@ -51,16 +52,24 @@ class Reconstruction(TextCriterion):
         return dict(zip(matrices, masks, strict=True))
 
 
+def _outputs(example: Layer, taught: TextStream) -> dict[str, Tensor]:
+    """Collect what the teacher's linear modules give, with the residual where one is added."""
+    linear, norms = ("query", "key", "value", "intermediate"), _NORM_AFTER.values()
+    seen = dict(zip((*linear, *norms), taught.observe(example, *linear, *norms), strict=True))
+    return {role: seen[role][1] for role in linear} | {
+        role: seen[norm][0] for role, norm in _NORM_AFTER.items()
+    }
+
+
 def _lessons(
-    stage: Sequence[str], layer: Layer, example: Layer, own: TextStream, taught: TextStream
+    stage: Sequence[str], layer: Layer, own: TextStream, example_outputs: Mapping[str, Tensor]
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Pair the inputs of the student's linear modules of a stage with the outputs wanted of them."""
     (role, *_) = stage
     if role in _NORM_AFTER:
         (inputs, output), (total, _) = own.observe(layer, role, _NORM_AFTER[role])
-        ((wanted_total, _),) = taught.observe(example, _NORM_AFTER[role])
-        return {role: (inputs, wanted_total - (total - output))}
-    seen, wanted = own.observe(layer, *stage), taught.observe(example, *stage)
+        return {role: (inputs, example_outputs[role] - (total - output))}
     return {
-        role: (inputs, output) for role, (inputs, _), (_, output) in zip(stage, seen, wanted, strict=True)
+        role: (inputs, example_outputs[role])
+        for role, (inputs, _) in zip(stage, own.observe(layer, *stage), strict=True)
     }

@@ -31,7 +31,7 @@ def fit_sparse(
     pattern: Pattern,
     sparsity: float,
     *,
-    damping: float = 0.01,
+    damping: float = 0.05,
 ) -> SparseFit:
     """Minimise |X W' + b - Y|^2 over weights W in the pattern, and b, where X and Y are given.
 

@@ -66,7 +66,7 @@ def test_later_matrices_make_up_for_the_errors_of_earlier_ones(model_type):
     before = error(student, teacher, text(99))
     batches = [text(seed) for seed in range(8)]
     pruned(teacher, lambda student: Reconstruction(student, teacher, batches), 0, student=student)
-    assert error(student, teacher, text(99)) < 0.01 * before
+    assert error(student, teacher, text(99)) < 0.05 * before
 
 
 def test_padding_counts_for_nothing():
