@@ -15,6 +15,7 @@ def augment(
     model: Annotated[str, typer.Option(help="Model that words come from: hub id or folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON-lines file to make.")],
     copies: Annotated[int, typer.Option(help="Copies of each row.")] = 20,
+    replaced_share: options.ReplacedShare = None,
     glove: Annotated[
         Path | None, typer.Option(help="File of word vectors; the model's own embeddings when not given.")
     ] = None,
@@ -41,6 +42,7 @@ def augment(
         task=task,
         model=model,
         copies=copies,
+        replaced_share=replaced_share,
         glove=str(glove) if glove else None,
         teacher=teacher,
         train_rows=train_rows,

@@ -24,6 +24,7 @@ Dropout = Annotated[float | None, typer.Option(help="Replaces the checkpoint's o
 Augment = Annotated[
     int | None, typer.Option(help="Copies of each row in which words are replaced; see `augment --help` [0].")
 ]
+ReplacedShare = Annotated[float | None, typer.Option(help="Words that a copy replaces, of all [0.4].")]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
 Threads = Annotated[int, typer.Option(help="Threads of ONNX Runtime.")]
 Device = Annotated[

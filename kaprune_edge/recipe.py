@@ -72,6 +72,9 @@ class _DistillationRecipe(_Data):
     augment: int = Field(
         0, ge=0, description="augmented copies of each row for the student; TinyBERT's are 20"
     )
+    replaced_share: float = Field(
+        0.4, gt=0, le=1, description="words that a copy replaces, of all; TinyBERT's"
+    )
     seed: int = Field(0, ge=0)
     training: Training = Training()
     losses: LossWeights = LossWeights()

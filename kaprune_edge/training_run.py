@@ -121,6 +121,7 @@ class TrainingRun:
             task=self.recipe.task,
             model=source,
             copies=self.recipe.augment,
+            replaced_share=self.recipe.replaced_share,
             train_rows=self.recipe.train_rows,
             seed=self.recipe.seed,
         )
@@ -145,6 +146,7 @@ class TrainingRun:
             "task": self.task.name,
             "train_rows": len(self.task.train),
             "augment": self.recipe.augment,
+            "replaced_share": self.recipe.replaced_share,
             "seed": self.recipe.seed,
             "steps": steps,
             "seconds": self._seconds(),

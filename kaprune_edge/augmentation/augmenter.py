@@ -13,9 +13,6 @@ from kaprune_edge.models import load_masked_model, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_runtime.errors import InputError
 
-REPLACED_SHARE = 0.4
-"""Probability that a word is replaced: p_t of algorithm 1."""
-
 
 class Replaceable(NamedTuple):
     """A word of a text, from `start` to `end`, and what may take its place."""
@@ -56,12 +53,15 @@ class Augmenter:
         ]
         return [word for word in words if word.candidates]
 
-    def copies(self, texts: Sequence[str], count: int, random: np.random.Generator) -> list[tuple[str, ...]]:
-        """Copy a row, each of its words replaced with probability `REPLACED_SHARE` by a random candidate.
+    def copies(
+        self, texts: Sequence[str], count: int, replaced_share: float, random: np.random.Generator
+    ) -> list[tuple[str, ...]]:
+        """Copy a row, some of its words replaced by random candidates.
 
         Args:
             texts: The text or the two texts of the row.
             count: How many copies to make; two may turn out equal.
+            replaced_share: Probability that a word is replaced; p_t of algorithm 1.
             random: What decides.
 
         Returns:
@@ -71,7 +71,7 @@ class Augmenter:
         for text in texts:
             words = self.replaceable(text)
             draws = random.random((count, len(words), 2))
-            columns.append([_replace(text, words, draw) for draw in draws])
+            columns.append([_replace(text, words, draw, replaced_share) for draw in draws])
         return list(zip(*columns, strict=True))
 
 
@@ -101,11 +101,11 @@ def load_augmenter(source: str, glove: Path | None = None, progress: Progress | 
     return Augmenter(neighbours, MaskedModel(model, tokenizer, vocabulary) if fits else None)
 
 
-def _replace(text: str, words: Sequence[Replaceable], draws: np.ndarray) -> str:
+def _replace(text: str, words: Sequence[Replaceable], draws: np.ndarray, replaced_share: float) -> str:
     """Replace words by two draws each, [words, 2] in 0..1: whether, and by which candidate."""
     parts, done = [], 0
     for word, (chance, choice) in zip(words, draws.tolist(), strict=True):
-        if chance < REPLACED_SHARE:
+        if chance < replaced_share:
             parts += [text[done : word.start], word.candidates[int(choice * len(word.candidates))]]
             done = word.end
     return "".join([*parts, text[done:]])

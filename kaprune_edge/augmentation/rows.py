@@ -71,7 +71,7 @@ def write_augmented(
     def lines(row: int) -> str:
         texts = [column[row] for column in columns]
         random = np.random.default_rng([recipe.seed, row])
-        copies = augmenter.copies(texts, recipe.copies, random)
+        copies = augmenter.copies(texts, recipe.copies, recipe.replaced_share, random)
         predicted = labeller(copies) if labeller else [labels[row]] * len(copies)
         return "".join(
             json.dumps({**dict(zip(task.text_columns, texts, strict=True)), "label": names.get(label, label)})
