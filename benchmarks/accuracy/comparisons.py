@@ -32,6 +32,9 @@ COMPARISONS = [
     Comparison("60 % unstructured without training, below the teacher", "2", "1", "unstructured-60-one-shot"),
     Comparison("95 % in 4x1 blocks, ahead of unstructured", "-1.0", "-0.3", BLOCKS, SPARSE),
     Comparison("the same, more text", "-1.0", "-0.3", BLOCKS_WIDE, SPARSE_WIDE),
+    Comparison(
+        "the same, blocks by soft movement", "-1.0", "-0.3", f"{BLOCKS_WIDE}-soft-movement", SPARSE_WIDE
+    ),
     Comparison("95 % unstructured, ahead of dense of equal weights", "3", "6", SPARSE, DENSE),
     Comparison("the same, equal time of training", "1", "4", SPARSE, "dense-95-long"),
     Comparison("the same at equal steps, more text", "3", "6", SPARSE_WIDE, DENSE_WIDE),

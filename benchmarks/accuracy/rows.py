@@ -42,6 +42,7 @@ def _row(file: Path) -> Row:
         "task": recipe.task,
         "train_rows": run["train_rows"],
         "augment": recipe.augment,
+        "replaced_share": recipe.replaced_share,
         "method": run["method"],
         "pattern": run["pattern"] if pruned else f"dense {run['student']}",
         "sparsity": round(1 - run["encoder_weights"] / run["teacher_encoder_weights"], 3),

@@ -10,6 +10,10 @@ from picture import draw
 from rows import HERE, Student, read_rows, students
 from ways import WAYS, ways
 
+from kaprune_edge.augmentation import AugmentRecipe
+
+TINYBERTS_SHARE = AugmentRecipe.model_fields["replaced_share"].default
+
 
 def main() -> None:
     rows = read_rows()
@@ -45,12 +49,15 @@ def table(found: list[Student]) -> str:
         criterion = about["criterion"] or ""
         if about["budget"] == "sensitivity":
             criterion += ", by sensitivity"
+        texts = f"{student.texts:,}"
+        if about["replaced_share"] != TINYBERTS_SHARE:
+            texts += f", {about['replaced_share']:.0%} of words replaced"
         rate = f"{about['learning_rate']:g} {about['decay']}" if about["steps"] else ""
         seeds = f" ± {student.spread:.1f}, {len(student.runs)} seeds" if len(student.runs) > 1 else ""
         lines.append(
             f"| {about['teacher']} | {student.task} | {about['metric_name']} "
             f"| {100 * about['teacher_metric']:.1f} | {name} | {criterion} "
-            f"| {about['encoder_weights']:,} | {student.texts:,} | {about['steps'] or 'one-shot'} | {rate} "
+            f"| {about['encoder_weights']:,} | {texts} | {about['steps'] or 'one-shot'} | {rate} "
             f"| {about['seconds'] / 60:.0f} "
             f"| {student.result:.1f}{seeds} | {student.drop:.1f} |"
         )
