@@ -58,12 +58,19 @@ class StudentTraining(Training):
 
 
 class LossWeights(_Data):
-    """Weight of each distillation loss; the paper sums them unweighted (section 3.2)."""
+    """Weight of each distillation loss, and when; the paper sums them unweighted (section 3.2)."""
 
     attention: float = Field(1, ge=0)
     embeddings: float = Field(1, ge=0)
     hidden: float = Field(1, ge=0)
     logits: float = Field(1, ge=0)
+    logits_only: _Share = Field(0, description="last share of the training, without the other losses")
+
+    @model_validator(mode="after")
+    def _logits_teach_alone(self) -> Self:
+        if self.logits_only and not self.logits:
+            raise ValueError("losses.logits_only leaves no loss where losses.logits is 0; raise that, or set this to 0")
+        return self
 
 
 class _DistillationRecipe(_Data):

@@ -91,7 +91,7 @@ class Learner:
                 multiply_kept(self._student, self._pruner.masks)
         for batch in batches:
             with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
-                loss = self._loss(self._student, batch)
+                loss = self._loss(self._student, batch, 0)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self._student.parameters(), 1)
             if self._criterion is not None:

@@ -96,7 +96,7 @@ def prune_while_training(
     )
 
 
-def label_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+def label_loss(model: PreTrainedModel, batch: Mapping[str, Tensor], _: float) -> Tensor:
     """Compare with the labels, as the checkpoint's own class does."""
     (share,) = shares(count_targets(batch))
     return share * cast(Tensor, model(**batch).loss)
@@ -109,7 +109,7 @@ def distillation_loss(
     weights: LossWeights,
     precision: str = "float32",
 ) -> Loss:
-    """Make the weighted sum of all distillation losses.
+    """Make the weighted sum of all distillation losses, and of the logits' alone in the end.
 
     Args:
         student: What is taught.
@@ -121,9 +121,9 @@ def distillation_loss(
     teacher.eval().set_attn_implementation("eager")  # as the student's, which criteria fit to it
     trace_student, trace_teacher = Tracer(student), Tracer(_rounded(teacher, precision))
     regression = teacher.config.num_labels == 1
-    term_weights: Mapping[str, float] = weights.model_dump()
+    term_weights: Mapping[str, float] = weights.model_dump(exclude={"logits_only"})
 
-    def loss(_: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    def loss(_: PreTrainedModel, batch: Mapping[str, Tensor], done: float) -> Tensor:
         inputs = {name: values for name, values in batch.items() if name not in TARGETS}
         with torch.no_grad():
             taught = trace_teacher(inputs)
@@ -135,6 +135,8 @@ def distillation_loss(
             regression=regression,
             project=getattr(student, "hidden_projection", None),
         )
+        if done >= 1 - weights.logits_only:
+            return weights.logits * terms["logits"]
         return cast(Tensor, sum(weight * terms[name] for name, weight in term_weights.items() if weight))
 
     return loss

@@ -30,8 +30,8 @@ from kaprune_edge.recipe import Training
 CHECKPOINTS_PER_TRAINING = 10
 _COMPLETE = "complete"
 
-Loss = Callable[[PreTrainedModel, Mapping[str, Tensor]], Tensor]
-"""Scalar loss of a model on a padded batch of tokenized rows with `labels`."""
+Loss = Callable[[PreTrainedModel, Mapping[str, Tensor], float], Tensor]
+"""Scalar loss of a model on a padded batch of tokenized rows with `labels`, after a share of the training."""
 
 Figures = Callable[[], Mapping[str, float]]
 """What a user wants to see of a training beside its loss."""
@@ -149,7 +149,8 @@ class _Trainer(Trainer):
         with torch.autocast(
             self.args.device.type, self.precision, enabled=self.precision is not torch.float32
         ):
-            return self.loss(cast(PreTrainedModel, model), inputs)
+            done = self.state.global_step / self.state.max_steps
+            return self.loss(cast(PreTrainedModel, model), inputs, done)
 
     def training_step(
         self,

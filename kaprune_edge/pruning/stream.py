@@ -55,15 +55,6 @@ class TextStream:
             for pairs in seen.values()
         ]
 
-    def through(self, layers: Sequence[Layer]) -> Tensor:
-        """Give what the current layer and those after it make of the text, [real tokens, features]."""
-        outputs = []
-        for (args, kwargs), real in zip(self._calls, self._real, strict=True):
-            for layer in layers:
-                args = (_hidden(layer.module(*args, **kwargs)), *args[1:])
-            outputs.append(args[0][real])
-        return torch.cat(outputs)
-
     def advance(self, layer: Layer) -> None:
         """Bring the text past the current layer."""
         for index, (args, kwargs) in enumerate(self._calls):
