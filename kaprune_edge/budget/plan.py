@@ -12,20 +12,17 @@ from kaprune_edge.budget.latency import linear_milliseconds, model_milliseconds
 from kaprune_edge.budget.sensitivity import measure_errors
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.progress import Progress
-from kaprune_edge.sparsity.patterns import Pattern
+from kaprune_edge.sparsity.patterns import Blocks, Pattern
 from kaprune_runtime.errors import InputError
 
 MEASURED = np.array([1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01])
-"""Shares of the weights kept at which errors and times are measured."""
+"""Shares of the weights kept at which times are measured."""
 KEPT = np.geomspace(MEASURED[0], MEASURED[-1], 81)
-"""Shares to choose from; errors and times between the measured ones are interpolated linearly."""
+"""Shares to choose from; times between the measured ones are interpolated linearly."""
 ROUNDS = 5
 """Whole models to measure at most: one at an even plan, the others at the plan that follows from the last."""
 TOLERANCE = 0.02
 """By how much a measured latency may miss the one asked for, as a share of it."""
-
-EVERY = 4
-"""Of how many calibration batches one is enough to measure errors on."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +134,9 @@ class Planner:
 
     def _errors(self) -> np.ndarray:
         """Errors of all matrices at all levels, [matrices, levels]."""
-        self._progress.start("sensitivity", self._model.config.num_hidden_layers)
-        pruned = (1 - MEASURED[1:]).tolist()
-        text = self._batches[::EVERY]
-        errors = measure_errors(self._model, text, self._pattern, pruned, self._progress.advance)
-        return _interpolate(np.hstack([np.zeros((len(errors), 1)), errors]))
+        assert isinstance(self._pattern, Blocks)
+        self._progress.start("sensitivity", len(self._batches))
+        return measure_errors(self._model, self._batches, self._pattern, KEPT, self._progress.advance)
 
     def _times(self) -> np.ndarray:
         """Milliseconds of all matrices at all levels, [matrices, levels]."""
@@ -152,7 +147,7 @@ class Planner:
             measured = [linear_milliseconds(shape, self._pattern, 1 - kept) for kept in MEASURED]
             times[shape] = np.minimum.accumulate(measured)
             self._progress.advance(done)
-        return _interpolate(np.stack([times[shape] for shape in shapes]))
+        return np.stack([np.interp(-KEPT, -MEASURED, times[shape]) for shape in shapes])
 
 
 def _out_of_reach(milliseconds: float, fastest: float) -> InputError:
@@ -160,11 +155,6 @@ def _out_of_reach(milliseconds: float, fastest: float) -> InputError:
         f"a latency of {milliseconds:g} ms is out of reach; with {KEPT[-1]:.0%} of its weights "
         f"the model takes about {fastest:.2g} ms here"
     )
-
-
-def _interpolate(measured: np.ndarray) -> np.ndarray:
-    """Go from [matrices, measured shares] to [matrices, levels]."""
-    return np.stack([np.interp(-KEPT, -MEASURED, own) for own in measured])
 
 
 def _merit(plan: Plan, most: float) -> tuple[bool, float]:

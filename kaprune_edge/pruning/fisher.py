@@ -61,14 +61,14 @@ class Fisher(TextCriterion):
             with torch.no_grad():
                 taught = read_choices(self._teacher(**batch), batch["attention_mask"])
             output = read_choices(self._student(**batch), batch["attention_mask"])
-            loss = _sampled_loss(output, taught, random)
+            loss = sampled_loss(output, taught, random)
             own = torch.autograd.grad(loss, [*matrices.values()])
             for kept, gradient in zip(gradients.values(), own, strict=True):
                 kept[index] = gradient
         return gradients
 
 
-def _sampled_loss(output: Tensor, taught: Tensor, random: torch.Generator) -> Tensor:
+def sampled_loss(output: Tensor, taught: Tensor, random: torch.Generator) -> Tensor:
     """Negative log-likelihood of targets drawn from what the teacher says, [choices, classes] both.
 
     Its gradient's second moment is the Fisher information. A lone class is a value, normal about the
