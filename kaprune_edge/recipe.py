@@ -69,7 +69,7 @@ class LossWeights(_Data):
     @model_validator(mode="after")
     def _logits_teach_alone(self) -> Self:
         if self.logits_only and not self.logits:
-            raise ValueError("losses.logits_only leaves no loss where losses.logits is 0; raise that, or set this to 0")
+            raise ValueError("losses.logits_only leaves no loss where losses.logits is 0; change either")
         return self
 
 

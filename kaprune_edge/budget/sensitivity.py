@@ -48,7 +48,8 @@ def measure_errors(
         for part in (dict(zip(batch, values, strict=True)) for values in parts):
             output = read_choices(model(**part), part["attention_mask"])
             loss = len(output) * sampled_loss(output, output.detach(), random)
-            for own, gradient in zip(information, torch.autograd.grad(loss, [*matrices.values()]), strict=True):
+            gradients = torch.autograd.grad(loss, [*matrices.values()])
+            for own, gradient in zip(information, gradients, strict=True):
                 own.addcmul_(gradient, gradient)
         on_batch(done)
     return np.stack(

@@ -18,8 +18,8 @@ def exact_information(model, ids):
     matrices = encoder_matrices(model)
     information = {name: torch.zeros_like(weight) for name, weight in matrices.items()}
     for text in ids:
-        log_probabilities = model(text[None], attention_mask=torch.ones(1, len(text))).logits.log_softmax(-1)[0]
-        for each in log_probabilities:
+        (logits,) = model(text[None], attention_mask=torch.ones(1, len(text))).logits
+        for each in logits.log_softmax(-1):
             gradients = torch.autograd.grad(each, [*matrices.values()], retain_graph=True)
             for own, gradient in zip(information.values(), gradients, strict=True):
                 own += each.detach().exp() * gradient**2
