@@ -34,6 +34,7 @@ COMPARISONS = [
     Comparison(
         "the same, fewer words replaced in copies", "3.0", "1.5", "4x1-90-wide", instead="4x1-90-gentle"
     ),
+    Comparison("the same, divided by sensitivity, logits last", "3.0", "1.5", "4x1-90-headline"),
     Comparison("60 % unstructured without training, below the teacher", "2", "1", "unstructured-60-one-shot"),
     Comparison("95 % in 4x1 blocks, ahead of unstructured", "-1.0", "-0.3", BLOCKS, SPARSE),
     Comparison("the same, more text", "-1.0", "-0.3", BLOCKS_WIDE, SPARSE_WIDE),
@@ -43,6 +44,13 @@ COMPARISONS = [
     Comparison("95 % unstructured, ahead of dense of equal weights", "3", "6", SPARSE, DENSE),
     Comparison("the same, equal time of training", "1", "4", SPARSE, "dense-95-long"),
     Comparison("the same at equal steps, more text", "3", "6", SPARSE_WIDE, DENSE_WIDE),
+    Comparison(
+        "the same, divided by sensitivity, both with logits last",
+        "3",
+        "6",
+        "unstructured-95-headline",
+        "dense-95-headline",
+    ),
     Comparison("95 % unstructured, ahead of dense of 3.6 times the weights", "0", "2", SPARSE, "dense-82"),
     Comparison("the same, more text", "0", "2", SPARSE_WIDE, "dense-82-wide"),
     Comparison(

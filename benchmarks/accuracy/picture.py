@@ -6,19 +6,25 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import NullLocator
 from rows import Student
 
-WIDE, LONG = "-wide", "-long"
-"""End the names of rows with more text, and of rows with more passes over the same."""
+BUDGETS = {"wide": "more text", "headline": "headline"}
+"""Ends of the names of rows that had a larger budget, and what the picture calls it."""
+A_LINE = 4
+"""Panels side by side."""
+NOT_DRAWN = ("-long", "-gentle")
+"""Ends of the names of rows with more passes over the same text, and with fewer words replaced alone."""
 
 
 def draw(found: list[Student], file: Path) -> None:
-    """Draw dense students, and those pruned evenly by reconstruction or magnitude."""
+    """Draw dense students, headline rows, and those pruned evenly by reconstruction or magnitude."""
     trained = [student for student in found if _is_drawn(student)]
     subjects = sorted({_subject(student) for student in trained})
     kinds = sorted({_kind(student) for student in trained})
-    figure, panels = plt.subplots(
-        1, len(subjects), figsize=(3.6 * len(subjects), 4), layout="constrained", squeeze=False
-    )
-    for panel, subject in zip(panels[0], subjects, strict=True):
+    lines = -(-len(subjects) // A_LINE)
+    figure, grid = plt.subplots(lines, A_LINE, figsize=(3.2 * A_LINE, 3.6 * lines), layout="constrained")
+    panels, unused = grid.flat[: len(subjects)], grid.flat[len(subjects) :]
+    for panel in unused:
+        panel.remove()
+    for panel, subject in zip(panels, subjects, strict=True):
         for index, kind in enumerate(kinds):
             points = sorted(
                 (100 * (1 - student.about["sparsity"]), student.drop)
@@ -33,10 +39,10 @@ def draw(found: list[Student], file: Path) -> None:
         panel.xaxis.set_minor_locator(NullLocator())
         panel.invert_yaxis()
         panel.grid(alpha=0.3)
-    panels[0][0].set_ylabel("points below the teacher")
+    figure.supylabel("points below the teacher")
     labels = {
         label: line
-        for panel in panels[0]
+        for panel in panels
         for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
     figure.legend(labels.values(), labels, loc="outside lower center", ncols=3, fontsize="small")
@@ -46,7 +52,8 @@ def draw(found: list[Student], file: Path) -> None:
 def _is_drawn(student: Student) -> bool:
     about = student.about
     plain = about["criterion"] in (None, "reconstruction", "magnitude") and about["budget"] != "sensitivity"
-    return plain and bool(about["steps"]) and not student.recipe.endswith(LONG)
+    compared = plain or student.recipe.endswith("-headline")
+    return compared and bool(about["steps"]) and not student.recipe.endswith(NOT_DRAWN)
 
 
 def _subject(student: Student) -> tuple[str, str]:
@@ -56,4 +63,5 @@ def _subject(student: Student) -> tuple[str, str]:
 def _kind(student: Student) -> str:
     about = student.about
     kind = "dense student" if about["method"] == "distill" else f"{about['pattern']}, {about['criterion']}"
-    return f"{kind}, more text" if student.recipe.endswith(WIDE) else kind
+    budget = BUDGETS.get(student.recipe.rpartition("-")[2])
+    return f"{kind}, {budget}" if budget else kind

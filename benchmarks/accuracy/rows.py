@@ -48,6 +48,7 @@ def _row(file: Path) -> Row:
         "sparsity": round(1 - run["encoder_weights"] / run["teacher_encoder_weights"], 3),
         "criterion": recipe.criterion if isinstance(recipe, PruneRecipe) else None,
         "budget": recipe.budget if isinstance(recipe, PruneRecipe) else None,
+        "logits_only": recipe.losses.logits_only,
         "seed": run["seed"],
         "steps": run["steps"],
         "learning_rate": recipe.training.learning_rate if run["steps"] else None,

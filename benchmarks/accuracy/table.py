@@ -52,12 +52,15 @@ def table(found: list[Student]) -> str:
         texts = f"{student.texts:,}"
         if about["replaced_share"] != TINYBERTS_SHARE:
             texts += f", {about['replaced_share']:.0%} of words replaced"
+        steps = f"{about['steps']}" if about["steps"] else "one-shot"
+        if about["logits_only"]:
+            steps += f", {about['logits_only']:.0%} on logits alone"
         rate = f"{about['learning_rate']:g} {about['decay']}" if about["steps"] else ""
         seeds = f" ± {student.spread:.1f}, {len(student.runs)} seeds" if len(student.runs) > 1 else ""
         lines.append(
             f"| {about['teacher']} | {student.task} | {about['metric_name']} "
             f"| {100 * about['teacher_metric']:.1f} | {name} | {criterion} "
-            f"| {about['encoder_weights']:,} | {texts} | {about['steps'] or 'one-shot'} | {rate} "
+            f"| {about['encoder_weights']:,} | {texts} | {steps} | {rate} "
             f"| {about['seconds'] / 60:.0f} "
             f"| {student.result:.1f}{seeds} | {student.drop:.1f} |"
         )
