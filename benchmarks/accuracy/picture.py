@@ -32,7 +32,9 @@ def draw(found: list[Student], file: Path) -> None:
                 if (_subject(student), _kind(student)) == (subject, kind)
             )
             if points:
-                panel.plot(*zip(*points, strict=True), marker="o", color=plt.colormaps["tab20"](index), label=kind)
+                panel.plot(
+                    *zip(*points, strict=True), marker="o", color=plt.colormaps["tab20"](index), label=kind
+                )
         panel.axhline(0, color="grey", linewidth=1)
         panel.set(title=", ".join(subject), xscale="log", xlabel="per cent of weights kept", xlim=(25, 4))
         panel.set_xticks([20, 10, 5], ["20", "10", "5"])
