@@ -25,7 +25,7 @@ from kaprune_edge.models import load_classifier
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
-from kaprune_edge.sparsity.patterns import parse_pattern
+from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_edge.tasks import Task, tokenize
 from kaprune_runtime.errors import InputError
 
@@ -100,7 +100,9 @@ class TrainingRun:
         if not recipe.is_planned:
             return Plan(dict.fromkeys(encoder_matrices(model), recipe.sparsity))
         if not kept.exists():
-            planner = Planner(model, text, parse_pattern(recipe.pattern), self.progress)
+            pattern = parse_pattern(recipe.pattern)
+            assert isinstance(pattern, Blocks)
+            planner = Planner(model, text, pattern, self.progress)
             by_sensitivity = recipe.budget == "sensitivity"
             if recipe.latency_budget is None:
                 plan = planner.for_weights(recipe.sparsity)

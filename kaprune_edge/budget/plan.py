@@ -62,7 +62,7 @@ class Planner:
         self,
         model: PreTrainedModel,
         batches: Sequence[Mapping[str, Tensor]],
-        pattern: Pattern,
+        pattern: Blocks,
         progress: Progress,
     ) -> None:
         """Remember what to measure.
@@ -86,7 +86,9 @@ class Planner:
             InputError: More is to go than the measured range has.
         """
         sizes = np.array([[weight.numel()] for weight in self._matrices.values()])
-        levels = allocate(self._errors(), sizes * KEPT, (1 - sparsity) * sizes.sum() * (1 + 1e-9))
+        block = self._pattern.rows * self._pattern.columns
+        costs = np.round(sizes * KEPT / block) * block
+        levels = allocate(self._errors(), costs, (1 - sparsity) * sizes.sum() * (1 + 1e-9))
         if levels is None:
             raise InputError(
                 f"sparsity {sparsity:g} is beyond what is divided by sensitivity, {1 - KEPT[-1]:g}; "
@@ -134,7 +136,6 @@ class Planner:
 
     def _errors(self) -> np.ndarray:
         """Errors of all matrices at all levels, [matrices, levels]."""
-        assert isinstance(self._pattern, Blocks)
         self._progress.start("sensitivity", len(self._batches))
         return measure_errors(self._model, self._batches, self._pattern, KEPT, self._progress.advance)
 

@@ -43,7 +43,7 @@ def test_sensitivity_divides_the_same_weights_unevenly(pruned, pattern):
     even, _ = pruned(sparsity=0.8, pattern=pattern)
     run, shares = pruned(sparsity=0.8, pattern=pattern, budget="sensitivity")
     assert run.metrics["sparsity"] == pytest.approx(even.metrics["sparsity"], abs=0.01)
-    assert run.metrics["encoder_weights"] <= 1.005 * even.metrics["encoder_weights"]
+    assert run.metrics["encoder_weights"] <= 1.001 * even.metrics["encoder_weights"]
     assert len({round(share, 2) for share in shares.values()}) > 3
     assert json.loads((run.folder / "plan.json").read_text())["sparsity"].keys() == shares.keys()
 
