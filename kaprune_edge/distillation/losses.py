@@ -10,16 +10,26 @@ from kaprune_edge.distillation.trace import Trace
 from kaprune_edge.processes import shares
 
 
-def distillation_losses(
+def logits_loss(student: Tensor, teacher: Tensor, *, regression: bool) -> Tensor:
+    """Compare what two models choose, [choices, classes]; gives this process's part of the batch's loss.
+
+    Soft cross-entropy at temperature 1; squared error for a `regression`, where a logit is a value.
+    """
+    (share,) = shares(len(student))
+    if regression:
+        return share * functional.mse_loss(student, teacher)
+    return share * functional.cross_entropy(student, teacher.softmax(-1))
+
+
+def layer_losses(
     student: Trace,
     teacher: Trace,
     attention_mask: Tensor,
     layer_map: Sequence[int],
     *,
-    regression: bool,
     project: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """Compare a student with its teacher, term by term.
+    """Compare a student's layers with its teacher's, term by term.
 
     Padding counts for nothing: scores and hidden states of padded positions are zero on both sides and
     the means run over real positions, so that a loss does not depend on how a batch was padded.
@@ -29,17 +39,16 @@ def distillation_losses(
         teacher: The teacher's, without gradient.
         attention_mask: [batch, length], 1 for real tokens.
         layer_map: For every student layer, the number of the teacher's layer that it learns from, from 1.
-        regression: Whether logits are values to match rather than class scores.
         project: From the student's width to the teacher's, where they differ.
 
     Returns:
-        Scalar losses under the names `attention`, `embeddings`, `hidden` (each summed over layers, as
-        in TinyBERT's and SparseBERT's code) and `logits`. Each is this process's part of the batch's loss.
+        Scalar losses under the names `attention`, `embeddings` and `hidden`, each summed over layers, as
+        in TinyBERT's and SparseBERT's code. Each is this process's part of the batch's loss.
     """
     token = attention_mask.to(student.logits.dtype)
     position = token[:, :, None]
     pair = (token[:, :, None] * token[:, None, :])[:, None]
-    of_pairs, of_tokens, of_choices = shares(pair.sum(), token.sum(), len(student.logits))
+    of_pairs, of_tokens = shares(pair.sum(), token.sum())
 
     def hidden_error(student_layer: int, teacher_layer: int) -> Tensor:
         hidden = student.hidden_states[student_layer]
@@ -56,15 +65,7 @@ def distillation_losses(
         "attention": of_pairs * torch.stack(attention).sum(),
         "embeddings": of_tokens * hidden_error(0, 0),
         "hidden": of_tokens * torch.stack(hidden).sum(),
-        "logits": of_choices * _logits_loss(student.logits, teacher.logits, regression=regression),
     }
-
-
-def _logits_loss(student: Tensor, teacher: Tensor, *, regression: bool) -> Tensor:
-    """Soft cross-entropy at temperature 1; squared error where the logit is a value."""
-    if regression:
-        return functional.mse_loss(student, teacher)
-    return functional.cross_entropy(student, teacher.softmax(-1))
 
 
 def _masked_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

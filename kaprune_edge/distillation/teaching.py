@@ -15,7 +15,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from kaprune_edge.distillation.losses import distillation_losses
+from kaprune_edge.distillation.losses import layer_losses, logits_loss
 from kaprune_edge.distillation.trace import Tracer
 from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
 from kaprune_edge.heads import TARGETS, count_targets
@@ -121,23 +121,19 @@ def distillation_loss(
     teacher.eval().set_attn_implementation("eager")  # as the student's, which criteria fit to it
     trace_student, trace_teacher = Tracer(student), Tracer(_rounded(teacher, precision))
     regression = teacher.config.num_labels == 1
-    term_weights: Mapping[str, float] = weights.model_dump(exclude={"logits_only"})
+    layer_weights: Mapping[str, float] = weights.model_dump(include={"attention", "embeddings", "hidden"})
 
     def loss(_: PreTrainedModel, batch: Mapping[str, Tensor], done: float) -> Tensor:
         inputs = {name: values for name, values in batch.items() if name not in TARGETS}
         with torch.no_grad():
             taught = trace_teacher(inputs)
-        terms = distillation_losses(
-            trace_student(inputs),
-            taught,
-            inputs["attention_mask"],
-            layer_map,
-            regression=regression,
-            project=getattr(student, "hidden_projection", None),
-        )
+        learnt = trace_student(inputs)
+        of_logits = weights.logits * logits_loss(learnt.logits, taught.logits, regression=regression)
         if done >= 1 - weights.logits_only:
-            return weights.logits * terms["logits"]
-        return cast(Tensor, sum(weight * terms[name] for name, weight in term_weights.items() if weight))
+            return of_logits
+        project = getattr(student, "hidden_projection", None)
+        terms = layer_losses(learnt, taught, inputs["attention_mask"], layer_map, project=project)
+        return of_logits + sum(weight * terms[name] for name, weight in layer_weights.items() if weight)
 
     return loss
 
