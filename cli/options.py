@@ -25,6 +25,12 @@ Augment = Annotated[
     int | None, typer.Option(help="Copies of each row in which words are replaced; see `augment --help` [0].")
 ]
 ReplacedShare = Annotated[float | None, typer.Option(help="Words that a copy replaces, of all [0.4].")]
+Unlabelled = Annotated[
+    Path | None,
+    typer.Option(
+        help="More texts, no labels needed: a text a line, or .csv or .jsonl with the task's columns."
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
 Threads = Annotated[int, typer.Option(help="Threads of ONNX Runtime.")]
 Device = Annotated[

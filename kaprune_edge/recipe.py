@@ -82,6 +82,9 @@ class _DistillationRecipe(_Data):
     replaced_share: float = Field(
         0.4, gt=0, le=1, description="words that a copy replaces, of all; TinyBERT's"
     )
+    unlabelled: str | None = Field(
+        None, description="file of more texts for the student: a text a line, or .csv or .jsonl with columns"
+    )
     seed: int = Field(0, ge=0)
     training: Training = Training()
     losses: LossWeights = LossWeights()
@@ -146,6 +149,12 @@ class PruneRecipe(_DistillationRecipe):
                 f"{self.criterion} learns from the training which weights go; "
                 "set schedule.pruning_steps to 2 or more, such as 100, and one_shot to false"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_answers_for_labels(self) -> Self:
+        if self.unlabelled is not None and self.learns_from == "labels":
+            raise ValueError("unlabelled texts have no labels to learn from; set learns_from to teacher")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -42,6 +42,8 @@ class TrainingRun:
     tokenizer: PreTrainedTokenizerBase
     folder: Path
     progress: Progress
+    unlabelled: Dataset | None
+    """More texts for the student, under a label that nobody reads."""
     _started: float = field(init=False)
     """When it would have, had it never been interrupted."""
 
@@ -112,13 +114,16 @@ class TrainingRun:
         return Plan(**json.loads(kept.read_text(encoding="utf-8")))
 
     def student_rows(self, source: str) -> Dataset:
-        """The task's training rows, with the copies that the recipe asks for.
+        """The task's training rows, their copies and the unlabelled texts.
 
         Args:
             source: Checkpoint that the words of the copies come from.
         """
-        if not self.recipe.augment:
-            return self.task.train
+        labelled = self._augmented(source) if self.recipe.augment else self.task.train
+        return concatenate_datasets([labelled, self.unlabelled]) if self.unlabelled else labelled
+
+    def _augmented(self, source: str) -> Dataset:
+        """The task's training rows and their copies."""
         recipe = AugmentRecipe(
             task=self.recipe.task,
             model=source,
@@ -149,6 +154,7 @@ class TrainingRun:
             "train_rows": len(self.task.train),
             "augment": self.recipe.augment,
             "replaced_share": self.recipe.replaced_share,
+            "unlabelled": len(self.unlabelled or ()),
             "seed": self.recipe.seed,
             "steps": steps,
             "seconds": self._seconds(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
 
 from kaprune_edge import sparse_training
@@ -30,7 +31,8 @@ from kaprune_edge.pruning.criteria import CRITERIA
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe
 from kaprune_edge.sparsity.patterns import parse_pattern
-from kaprune_edge.tasks import load_task
+from kaprune_edge.tasks import Task, load_task
+from kaprune_edge.tasks.tables import read_unlabelled
 from kaprune_edge.training_run import TrainingRun
 from kaprune_runtime.deployment import MODEL, read_config
 from kaprune_runtime.errors import InputError
@@ -63,9 +65,7 @@ def prune(
     join()
     on_main(check_resumable)(output, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
-    task = load_task(recipe.task, train_rows=recipe.train_rows)
-    if recipe.augment:
-        check_augmentable(task)
+    task, unlabelled = _texts(recipe)
     set_seed(recipe.seed)
     student = load_classifier(recipe.model, task, fine_tuned=False, dropout=recipe.training.dropout)
     tokenizer = load_tokenizer(recipe.model)
@@ -78,7 +78,7 @@ def prune(
     if recipe.latency_budget is not None and not resume:
         on_main(check_latency)(student, pattern, recipe.latency_budget)
     with resumable_folder(output, resume=resume) as folder:
-        run = TrainingRun(recipe, task, tokenizer, folder, _told(progress))
+        run = TrainingRun(recipe, task, tokenizer, folder, _told(progress), unlabelled)
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
@@ -112,6 +112,14 @@ def prune(
         return Run(output, run.finish(student, teacher, method, steps))
 
 
+def _texts(recipe: PruneRecipe | DistillRecipe) -> tuple[Task, Dataset | None]:
+    """Read the task, and the texts that the student learns from beside it."""
+    task = load_task(recipe.task, train_rows=recipe.train_rows)
+    if recipe.augment:
+        check_augmentable(task)
+    return task, read_unlabelled(Path(recipe.unlabelled), task) if recipe.unlabelled else None
+
+
 def _told(progress: Progress | None) -> Progress:
     """Who is told of a training, by the main process alone."""
     return progress if progress and is_main() else Silent()
@@ -141,9 +149,7 @@ def distill(
     """
     join()
     on_main(check_resumable)(output, resume=resume)
-    task = load_task(recipe.task, train_rows=recipe.train_rows)
-    if recipe.augment:
-        check_augmentable(task)
+    task, unlabelled = _texts(recipe)
     set_seed(recipe.seed)
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True)
     tokenizer = load_tokenizer(recipe.teacher)
@@ -152,7 +158,7 @@ def distill(
     student = make_student(teacher, shape, dropout=recipe.training.dropout)
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
     with resumable_folder(output, resume=resume) as folder:
-        run = TrainingRun(recipe, task, tokenizer, folder, _told(progress))
+        run = TrainingRun(recipe, task, tokenizer, folder, _told(progress), unlabelled)
         lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.teacher))
         steps = teach(student, teacher, layer_map, recipe.losses, lessons)
         return Run(output, run.finish(student, teacher, {"method": "distill", "student": str(shape)}, steps))

@@ -130,6 +130,7 @@ def test_amounts_are_positive_and_finite(field, value, message):
         ("schedule: {steps: 5}", r"schedule.steps is unknown; .* course, pruning_steps, fixed_share"),
         ("training:", r"training is None; it should be a valid dictionary"),
         ("losses: {logits: much}", r"losses.logits is 'much'; it should be a valid number"),
+        ("{unlabelled: more.txt, learns_from: labels}", "unlabelled texts have no labels to learn from"),
         ("losses: {logits: 0, logits_only: 0.3}", r"losses.logits_only leaves no loss where"),
         ("student_start: afresh", r"student_start is 'afresh'; it should be 'pretrained' or 'teacher'"),
         ("criterion: random", r"criterion is 'random'; it should be 'reconstruction', .*or 'magnitude'"),

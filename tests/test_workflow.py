@@ -177,6 +177,22 @@ def test_the_student_alone_learns_from_augmented_rows(verb, pruned, task_spec, t
     assert run.metrics["steps"] == 3 * plain.metrics["steps"]
 
 
+@pytest.mark.parametrize("verb", ["prune", "distill"])
+def test_the_student_learns_from_unlabelled_texts_too(verb, pruned, task_spec, tmp_path):
+    plain = pruned("bert")
+    teacher = str(plain.folder / "teacher")
+    (tmp_path / "more.txt").write_text("a good film\n\na bad film\n" * plain.metrics["train_rows"])
+    more = {"unlabelled": str(tmp_path / "more.txt")}
+    if verb == "prune":
+        run = prune(recipe(teacher, task_spec, teacher=teacher, **more), tmp_path / "run")
+    else:
+        training = StudentTraining(**TRAINING.model_dump())
+        small = DistillRecipe(teacher=teacher, task=task_spec, student="1x16", training=training, **more)
+        run = distill(small, tmp_path / "run")
+    assert run.metrics["unlabelled"] == 2 * run.metrics["train_rows"]
+    assert run.metrics["steps"] == 3 * plain.metrics["steps"]
+
+
 def test_tagged_words_are_not_augmented(pruned, tmp_path):
     words = tmp_path / "words.jsonl"
     words.write_text('{"tokens": ["a", "film"], "tags": ["O", "B-X"]}\n' * 8)

@@ -9,6 +9,7 @@ from rows import Student
 
 SPARSE, BLOCKS, DENSE = "unstructured-95-reconstruction", "4x1-95-reconstruction", "dense-95"
 SPARSE_WIDE, BLOCKS_WIDE, DENSE_WIDE = "unstructured-95-wide", "4x1-95-wide", "dense-95-wide"
+SPARSE_HEADLINE = "unstructured-95-headline"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class Comparison:
 COMPARISONS = [
     Comparison("MPNet-base, 95 % unstructured, below the teacher", "2.0", "1.0", SPARSE, encoder=MPNET),
     Comparison("the same, more text", "2.0", "1.0", SPARSE_WIDE, encoder=MPNET),
+    Comparison(
+        "the same, CoLA divided by sensitivity, logits last",
+        "2.0",
+        "1.0",
+        SPARSE_WIDE,
+        instead=SPARSE_HEADLINE,
+        encoder=MPNET,
+    ),
     Comparison("90 % in 4x1 blocks, below the teacher", "3.0", "1.5", "4x1-90-reconstruction"),
     Comparison("the same, more text", "3.0", "1.5", "4x1-90-wide"),
     Comparison(
@@ -48,11 +57,18 @@ COMPARISONS = [
         "the same, divided by sensitivity, both with logits last",
         "3",
         "6",
-        "unstructured-95-headline",
+        SPARSE_HEADLINE,
         "dense-95-headline",
     ),
     Comparison("95 % unstructured, ahead of dense of 3.6 times the weights", "0", "2", SPARSE, "dense-82"),
     Comparison("the same, more text", "0", "2", SPARSE_WIDE, "dense-82-wide"),
+    Comparison(
+        "the same, divided by sensitivity, both with logits last",
+        "0",
+        "2",
+        SPARSE_HEADLINE,
+        "dense-82-headline",
+    ),
     Comparison(
         "95 % unstructured, reconstruction ahead of magnitude",
         "0.5",

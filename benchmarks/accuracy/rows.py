@@ -43,6 +43,7 @@ def _row(file: Path) -> Row:
         "train_rows": run["train_rows"],
         "augment": recipe.augment,
         "replaced_share": recipe.replaced_share,
+        "unlabelled": run.get("unlabelled", 0),
         "method": run["method"],
         "pattern": run["pattern"] if pruned else f"dense {run['student']}",
         "sparsity": round(1 - run["encoder_weights"] / run["teacher_encoder_weights"], 3),
@@ -84,8 +85,8 @@ class Student:
 
     @property
     def texts(self) -> int:
-        """How many different ones it learnt from, copies with other words included."""
-        return int(self.about["train_rows"] * (1 + self.about["augment"]))
+        """How many different ones it learnt from, copies and those without labels included."""
+        return int(self.about["train_rows"] * (1 + self.about["augment"]) + self.about["unlabelled"])
 
     @property
     def result(self) -> float:

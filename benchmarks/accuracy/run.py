@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 from encoders import ENCODERS, MINILM
+from texts import TEXTS
 
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, make_recipe
 from kaprune_edge.workflow import distill, prune
@@ -45,6 +46,8 @@ def run(row: str, glue: Path, work: Path) -> None:
         overrides["teacher"] = str(work / content["teacher"])
         if not (work / content["teacher"]).exists():
             make(content["teacher"].partition("/")[0], glue, work)
+    if "unlabelled" in content:
+        overrides["unlabelled"] = str(TEXTS[content["unlabelled"]](work))
     resume = (work / f".{row}.partial").exists()
     print(row, flush=True)
     with progress() as watch:

@@ -52,6 +52,8 @@ def table(found: list[Student]) -> str:
         texts = f"{student.texts:,}"
         if about["replaced_share"] != TINYBERTS_SHARE:
             texts += f", {about['replaced_share']:.0%} of words replaced"
+        if about["unlabelled"]:
+            texts += f", {about['unlabelled']:,} without labels"
         steps = f"{about['steps']}" if about["steps"] else "one-shot"
         if about["logits_only"]:
             steps += f", {about['logits_only']:.0%} on logits alone"

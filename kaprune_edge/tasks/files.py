@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"line {line} of {path} is not UTF-8; convert the file to UTF-8") from error
     if not text.strip():
-        raise InputError(f"{path} is empty; give a file with labelled rows")
+        raise InputError(f"{path} is empty; give a file with rows")
     return text
 
 

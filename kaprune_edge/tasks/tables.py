@@ -1,16 +1,19 @@
-"""Tasks from the user's own CSV and JSON-lines files."""
+"""Tasks, and texts without labels, from the user's own CSV and JSON-lines files."""
 
 import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from datasets import Dataset
 
 from kaprune_edge.tasks.files import read_json_lines, read_text
 from kaprune_edge.tasks.task import Task, class_ids, rows
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT
 
 TEXT_COLUMNS = (
     ("sentence1", "sentence2"),
@@ -71,8 +74,7 @@ def load_tables(kind: str, train: Path, evaluation: Path) -> Task:
     Raises:
         InputError: A file is missing or malformed, lacks a column, or has a label that training rows lack.
     """
-    read = {"csv": _read_csv, "jsonl": _read_jsonl}[kind]
-    tables = [_Table(path, dict(read(path))) for path in (train, evaluation)]
+    tables = [_Table(path, dict(_READERS[kind](path))) for path in (train, evaluation)]
     text_columns = tables[0].text_columns()
     texts = [{column: table.column(column) for column in text_columns} for table in tables]
     labels = [table.labels() for table in tables]
@@ -90,6 +92,40 @@ def load_tables(kind: str, train: Path, evaluation: Path) -> Task:
         evaluation=rows(texts[1], targets[1]),
         metrics=(*metrics, "f1") if len(names) == 2 else metrics,
     )
+
+
+def read_unlabelled(path: Path, task: Task) -> Dataset:
+    """Read texts without labels that a task's student may learn its teacher's answers on.
+
+    Args:
+        path: `.csv` or `.jsonl` with the task's text columns; any other file has a text a line.
+        task: Says what its text columns are.
+
+    Returns:
+        Rows as in `task.train`, all of the same label.
+
+    Raises:
+        InputError: The file is missing, malformed or empty, or the task wants another kind of texts.
+    """
+    if task.kind != TEXT:
+        raise InputError(
+            f"{task.name} has answers inside its texts; give unlabelled texts to a task that classifies "
+            "whole texts"
+        )
+    if read := _READERS.get(path.suffix.removeprefix(".")):
+        table = _Table(path, dict(read(path)))
+        texts = {column: table.column(column) for column in task.text_columns}
+    elif len(task.text_columns) == 1:
+        texts = {task.text_columns[0]: [line for line in read_text(path).splitlines() if line.strip()]}
+    else:
+        raise InputError(
+            f"{task.name} has pairs of texts; give a .csv or .jsonl file with "
+            f"{' and '.join(task.text_columns)} in place of {path}"
+        )
+    count = len(texts[task.text_columns[0]])
+    if not count:
+        raise InputError(f"{path} has no rows; give a file with texts")
+    return rows(texts, [0.0 if task.is_regression else 0] * count)
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, _Row]]:
@@ -113,6 +149,12 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, _Row]]:
     for number, row in read_json_lines(path):
         scalars = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
         yield number, {key: value if isinstance(value, str) else str(value) for key, value in scalars.items()}
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[tuple[int, _Row]]]] = {
+    "csv": _read_csv,
+    "jsonl": _read_jsonl,
+}
 
 
 def label_names(train: Sequence[str], evaluation: Sequence[str]) -> tuple[str, ...]:

