@@ -158,39 +158,37 @@ def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):
     assert not any("projection" in name for name, _ in model.named_parameters())
 
 
-@pytest.mark.parametrize("verb", ["prune", "distill"])
-def test_the_student_alone_learns_from_augmented_rows(verb, pruned, task_spec, tmp_path):
-    plain = pruned("bert")
-    teacher = str(plain.folder / "teacher")
-    copies = {"augment": 2, "replaced_share": 1}
-    if verb == "prune":
-        run = prune(recipe(teacher, task_spec, teacher=teacher, **copies), tmp_path / "run")
-    else:
+@pytest.fixture(params=["prune", "distill"])
+def teach(request, pruned, task_spec, tmp_path):
+    """Teach a student of either kind, its teacher that of `pruned("bert")`."""
+
+    def teach(**fields):
+        teacher = str(pruned("bert").folder / "teacher")
+        if request.param == "prune":
+            return prune(recipe(teacher, task_spec, teacher=teacher, **fields), tmp_path / "run")
         training = StudentTraining(**TRAINING.model_dump())
-        small = DistillRecipe(teacher=teacher, task=task_spec, student="1x16", training=training, **copies)
-        run = distill(small, tmp_path / "run")
+        small = DistillRecipe(teacher=teacher, task=task_spec, student="1x16", training=training, **fields)
+        return distill(small, tmp_path / "run")
+
+    return teach
+
+
+def test_the_student_alone_learns_from_augmented_rows(teach, pruned):
+    run = teach(augment=2, replaced_share=1)
     lines = [json.loads(line) for line in (run.folder / "augmented.jsonl").read_text().splitlines()]
     assert len(lines) == 3 * run.metrics["train_rows"]
     assert lines[0]["label"] == lines[1]["label"] == lines[2]["label"]
     first, copy = (line["text"].split() for line in lines[:2])
     assert all(word != other for word, other in zip(first, copy, strict=True))
-    assert run.metrics["steps"] == 3 * plain.metrics["steps"]
+    assert run.metrics["steps"] == 3 * pruned("bert").metrics["steps"]
 
 
-@pytest.mark.parametrize("verb", ["prune", "distill"])
-def test_the_student_learns_from_unlabelled_texts_too(verb, pruned, task_spec, tmp_path):
-    plain = pruned("bert")
-    teacher = str(plain.folder / "teacher")
-    (tmp_path / "more.txt").write_text("a good film\n\na bad film\n" * plain.metrics["train_rows"])
-    more = {"unlabelled": str(tmp_path / "more.txt")}
-    if verb == "prune":
-        run = prune(recipe(teacher, task_spec, teacher=teacher, **more), tmp_path / "run")
-    else:
-        training = StudentTraining(**TRAINING.model_dump())
-        small = DistillRecipe(teacher=teacher, task=task_spec, student="1x16", training=training, **more)
-        run = distill(small, tmp_path / "run")
-    assert run.metrics["unlabelled"] == 2 * run.metrics["train_rows"]
-    assert run.metrics["steps"] == 3 * plain.metrics["steps"]
+def test_the_student_learns_from_unlabelled_texts_too(teach, pruned, tmp_path):
+    plain = pruned("bert").metrics
+    (tmp_path / "more.txt").write_text("a good film\n\na bad film\n" * plain["train_rows"])
+    run = teach(unlabelled=str(tmp_path / "more.txt"))
+    assert run.metrics["unlabelled"] == 2 * plain["train_rows"]
+    assert run.metrics["steps"] == 3 * plain["steps"]
 
 
 def test_tagged_words_are_not_augmented(pruned, tmp_path):
