@@ -44,9 +44,6 @@ COMPARISONS = [
         "the same, fewer words replaced in copies", "3.0", "1.5", "4x1-90-wide", instead="4x1-90-gentle"
     ),
     Comparison("the same, divided by sensitivity, logits last", "3.0", "1.5", "4x1-90-headline"),
-    Comparison(
-        "the same, RTE with unlabelled texts", "3.0", "1.5", "4x1-90-headline", instead="4x1-90-unlabelled"
-    ),
     Comparison("60 % unstructured without training, below the teacher", "2", "1", "unstructured-60-one-shot"),
     Comparison("95 % in 4x1 blocks, ahead of unstructured", "-1.0", "-0.3", BLOCKS, SPARSE),
     Comparison("the same, more text", "-1.0", "-0.3", BLOCKS_WIDE, SPARSE_WIDE),
