@@ -45,7 +45,9 @@ def _wordnet(work: Path, _: Path) -> Path:
         chance = random.Random(0)
         wrong = [_with_one_word_wrong(sentence, chance) for sentence in sentences[::2]]
         partial = file.with_suffix(".partial")
-        partial.write_text("".join(f"{_written(sentence)}\n" for sentence in (*sentences, *wrong)))
+        partial.write_text(
+            "".join(f"{_written(sentence)}\n" for sentence in (*sentences, *wrong)), encoding="utf-8"
+        )
         partial.rename(file)
         archive.unlink()
     return file

@@ -116,7 +116,7 @@ def read_unlabelled(path: Path, task: Task) -> Dataset:
         table = _Table(path, dict(read(path)))
         texts = {column: table.column(column) for column in task.text_columns}
     elif len(task.text_columns) == 1:
-        texts = {task.text_columns[0]: [line for line in read_text(path).splitlines() if line.strip()]}
+        texts = {task.text_columns[0]: [line.strip() for line in read_text(path).split("\n") if line.strip()]}
     else:
         raise InputError(
             f"{task.name} has pairs of texts; give a .csv or .jsonl file with "

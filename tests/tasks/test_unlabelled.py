@@ -19,7 +19,7 @@ def load(tmp_path):
     "name, content",
     [
         ("more.txt", "one film\r\n\nanother, good\n"),
-        ("more", "one film\nanother, good"),
+        ("more", "one film\n \n another, good"),
         ("more.csv", 'id,text\n1,one film\n2,"another, good"\n'),
         ("more.jsonl", '{"text": "one film", "label": "mixed"}\n{"text": "another, good"}\n'),
     ],
