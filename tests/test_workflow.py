@@ -200,10 +200,11 @@ def test_tagged_words_are_not_augmented(pruned, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"words.jsonl"}
 
 
-def test_a_killed_run_resumes_to_the_same_weights(checkpoint, task_spec, tmp_path):
+@pytest.mark.parametrize("pruning_steps", [1, 3])  # packed already when it is killed, or not yet
+def test_a_killed_run_resumes_to_the_same_weights(pruning_steps, checkpoint, task_spec, tmp_path):
     """Killed first while the teacher learns, then while the student is pruned."""
     long = TRAINING.model_copy(update={"batch_size": 4, "dropout": 0.1})
-    gradual = Schedule(pruning_steps=3)  # masks drawn before the interruption count after it
+    gradual = Schedule(pruning_steps=pruning_steps)  # masks drawn before the interruption count after it
     plan = recipe(
         checkpoint(), task_spec, training=long, teacher_training=long, schedule=gradual, sparsity=0.9
     )

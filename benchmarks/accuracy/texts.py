@@ -1,6 +1,7 @@
 """Texts without labels that students learn their teacher's answers on."""
 
 import csv
+import json
 import random
 import re
 import tarfile
@@ -81,5 +82,25 @@ def _written(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:] + ("" if sentence[-1] in ".?!" else ".")
 
 
-TEXTS: Mapping[str, Callable[[Path, Path], Path]] = {"mrpc-pairs": _pairs_of_mrpc, "wordnet": _wordnet}
+def _grammar(work: Path, glue: Path) -> Path:
+    """Take WordNet's sentences and BLiMP's, which stand in pairs of which one is good English.
+
+    Warstadt et al., "BLiMP: The Benchmark of Linguistic Minimal Pairs for English" (TACL 2020); CC BY 4.0.
+    """
+    folder, file = work / "blimp", work / "grammar.txt"
+    paradigms = sorted((folder / "data").glob("*.jsonl"))
+    if not paradigms:
+        raise SystemExit(f"error: {folder} is missing; clone alexwarstadt/blimp from GitHub there")
+    pairs = [json.loads(line) for paradigm in paradigms for line in paradigm.open(encoding="utf-8")]
+    sentences = sorted({pair[side] for pair in pairs for side in ("sentence_good", "sentence_bad")})
+    others = _wordnet(work, glue).read_text(encoding="utf-8")
+    file.write_text(others + "".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8")
+    return file
+
+
+TEXTS: Mapping[str, Callable[[Path, Path], Path]] = {
+    "grammar": _grammar,
+    "mrpc-pairs": _pairs_of_mrpc,
+    "wordnet": _wordnet,
+}
 """Name -> what makes the file of texts in a folder for it, given the folder of a GLUE download."""

@@ -29,7 +29,7 @@ from kaprune_edge.pruning.magnitude import Magnitude
 from kaprune_edge.pruning.movement import Movement
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import LossWeights
-from kaprune_edge.sparse_training import multiply_kept, multiply_whole
+from kaprune_edge.sparse_training import PackedMatrices
 from kaprune_edge.sparsity.patterns import Blocks
 from kaprune_edge.tasks import Task, load_task, tokenize
 from kaprune_runtime.machine import describe_machine
@@ -75,6 +75,7 @@ class Learner:
         layers = range(1, teacher.config.num_hidden_layers + 1)
         self._bfloat16 = setting.precision == "bfloat16"
         self._student = student.train()
+        self._packed = PackedMatrices(student)
         self._loss = distillation_loss(student, teacher, layers, LossWeights(), setting.precision)
         self._optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5, fused=True)
         self._criterion = criterion
@@ -85,10 +86,10 @@ class Learner:
         """Take the steps of a turn; returns the seconds of each."""
         start = time.perf_counter()
         if self._criterion is not None:
-            multiply_whole(self._student, self._pruner.matrices)
+            self._packed.unpack(self._optimizer)
             self._pruner.prune(dict.fromkeys(self._pruner.matrices, self._sparsity), self._criterion)
             if not self._criterion.needs_all_gradients:
-                multiply_kept(self._student, self._pruner.masks)
+                self._packed.pack(self._pruner.masks, self._optimizer)
         for batch in batches:
             with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
                 loss = self._loss(self._student, batch, 0)
@@ -98,7 +99,7 @@ class Learner:
                 self._criterion.observe(self._pruner.matrices)
             self._optimizer.step()
             if self._criterion is not None:
-                self._pruner.apply()
+                self._pruner.apply(but=self._packed.names)
             self._optimizer.zero_grad()
         return (time.perf_counter() - start) / len(batches)
 

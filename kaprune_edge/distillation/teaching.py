@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from transformers import (
     PreTrainedModel,
     TrainerCallback,
@@ -14,17 +16,18 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 
 from kaprune_edge.distillation.losses import layer_losses, logits_loss
 from kaprune_edge.distillation.trace import Tracer
-from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
+from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, newest_checkpoint, train
 from kaprune_edge.heads import TARGETS, count_targets
 from kaprune_edge.processes import broadcast, shares
 from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.recipe import LossWeights
-from kaprune_edge.sparse_training import multiply_kept, multiply_whole
+from kaprune_edge.sparse_training import PackedMatrices
 
 _MASKS = "masks.safetensors"
 _CRITERION = "criterion.safetensors"
@@ -86,12 +89,16 @@ def prune_while_training(
         sparsity: Matrix -> what it rises to.
         lessons: Rows and hyperparameters.
     """
+    pruning = _Pruning(student, pruner, criterion, schedule, sparsity)
+    interrupted = newest_checkpoint(lessons.checkpoints)
+    if interrupted:
+        pruning.resume(interrupted)
     return train(
         student,
         loss,
         lessons,
         "prune and train",
-        callbacks=[_Pruning(student, pruner, criterion, schedule, sparsity)],
+        callbacks=[pruning],
         on_step=lambda: {"sparsity": pruner.sparsity},
     )
 
@@ -161,41 +168,40 @@ class _Pruning(TrainerCallback):
         sparsity: Mapping[str, float],
     ) -> None:
         self._student = student
+        self._packed = PackedMatrices(student)
         self._pruner = pruner
         self._criterion = criterion
         self._schedule = schedule
         self._sparsity = sparsity
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
-    ) -> None:
-        if state.global_step:
-            folder = checkpoint_folder(args, state)
-            self._pruner.load(folder / _MASKS)
-            self._criterion.load(load_file(folder / _CRITERION))
-            self._pass_over_removed(state)
+    def resume(self, checkpoint: Path) -> None:
+        """Make the student, the masks and the criterion what they were, before a checkpoint is loaded."""
+        self._pruner.load(checkpoint / _MASKS)
+        self._criterion.load(load_file(checkpoint / _CRITERION))
+        state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        self._pack(state.global_step - 1, state)
 
     def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **trainer: Any
     ) -> None:
         share = self._schedule.share(state.global_step, state.max_steps)
         if share is not None:
-            multiply_whole(self._student, self._pruner.matrices)
+            self._packed.unpack(trainer["optimizer"])
             now = {name: share * final for name, final in self._sparsity.items()}
             self._pruner.prune(now, self._criterion)
             broadcast(self._student.parameters())  # some criteria move weights
-            self._pass_over_removed(state)
+            self._pack(state.global_step, state, trainer["optimizer"])
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        if not self._is_settled(state):
+        if not self._schedule.is_settled(state.global_step, state.max_steps):
             self._criterion.observe(self._pruner.matrices)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        self._pruner.apply()
+        self._pruner.apply(but=self._packed.names)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -207,11 +213,9 @@ class _Pruning(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        multiply_whole(self._student, self._pruner.matrices)
+        self._packed.unpack()
 
-    def _pass_over_removed(self, state: TrainerState) -> None:
-        if self._is_settled(state) or not self._criterion.needs_all_gradients:
-            multiply_kept(self._student, self._pruner.masks)
-
-    def _is_settled(self, state: TrainerState) -> bool:
-        return self._schedule.is_settled(state.global_step, state.max_steps)
+    def _pack(self, step: int, state: TrainerState, optimizer: Optimizer | None = None) -> None:
+        """Pack the student for a training step, unless the criterion has to see all of it."""
+        if self._schedule.is_settled(step, state.max_steps) or not self._criterion.needs_all_gradients:
+            self._packed.pack(self._pruner.masks, optimizer)

@@ -1,6 +1,6 @@
 """The masks of a model under pruning: drawn, applied and kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import torch
@@ -57,9 +57,19 @@ class Pruner:
         self.apply()
 
     @torch.no_grad()
-    def apply(self) -> None:
-        """Set removed weights to zero again, after an optimizer step moved them."""
-        torch._foreach_mul_([*self.matrices.values()], self._masks)
+    def apply(self, but: Set[str] = frozenset()) -> None:
+        """Set removed weights to zero again, after an optimizer step moved them.
+
+        Args:
+            but: Names of matrices that it did not move.
+        """
+        moved = [
+            (weight, mask)
+            for (name, weight), mask in zip(self.matrices.items(), self._masks, strict=True)
+            if name not in but
+        ]
+        if moved:
+            torch._foreach_mul_(*map(list, zip(*moved, strict=True)))
 
     def save(self, path: Path) -> None:
         """Write the masks."""
