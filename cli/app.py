@@ -62,7 +62,7 @@ def _run() -> int:
     if IS_LEFT_ALONE:
         ERR.print(ALONE, soft_wrap=True, highlight=False, markup=False)
     try:
-        code: int = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        code: int = app(sys.argv[1:] or ["--help"], app.info.name, standalone_mode=False) or 0
     except InputError as error:
         return _complain(str(error), 2)
     except KapruneError as error:
