@@ -80,6 +80,7 @@ def train(
         The number of training steps.
     """
     training = lessons.training
+    torch.set_flush_denormal(True)  # what moments of words that texts lack decay to is slow to compute with
     with clear_environment():  # where the Trainer would find out about other processes
         arguments = TrainingArguments(
             output_dir=str(lessons.checkpoints),
