@@ -32,7 +32,7 @@ class Pruner:
     @property
     def masks(self) -> dict[str, Tensor]:
         """Name -> 1 where a weight is kept, 0 where it is removed."""
-        return dict(zip(self.matrices, self._masks, strict=True))
+        return self._masks
 
     @property
     def sparsity(self) -> float:
@@ -63,13 +63,11 @@ class Pruner:
         Args:
             but: Names of matrices that it did not move.
         """
-        moved = [
-            (weight, mask)
-            for (name, weight), mask in zip(self.matrices.items(), self._masks, strict=True)
-            if name not in but
-        ]
+        moved = [name for name in self.matrices if name not in but]
         if moved:
-            torch._foreach_mul_(*map(list, zip(*moved, strict=True)))
+            torch._foreach_mul_(
+                [self.matrices[name] for name in moved], [self._masks[name] for name in moved]
+            )
 
     def save(self, path: Path) -> None:
         """Write the masks."""
@@ -81,6 +79,6 @@ class Pruner:
 
     def _keep(self, masks: Mapping[str, Tensor]) -> None:
         """Hold masks in the type of the weights; PyTorch multiplies by bool far more slowly."""
-        self._masks = [masks[name].to(weight.dtype) for name, weight in self.matrices.items()]
+        self._masks = {name: masks[name].to(weight.dtype) for name, weight in self.matrices.items()}
         kept = sum(int(mask.count_nonzero()) for mask in masks.values())
         self._sparsity = 1 - kept / sum(mask.numel() for mask in masks.values())
