@@ -23,10 +23,15 @@ class Kept:
     @classmethod
     def of(cls, mask: Tensor) -> "Kept":
         """Find the nonzero elements of a mask, [out_features, in_features]."""
-        kept = mask != 0
-        places = kept.flatten().nonzero()[:, 0]
-        number = (kept.flatten().cumsum(0) - 1).view_as(kept)
-        return cls(SparseRows.of(kept), places, SparseRows.of(kept.T), number.T[kept.T])
+        places = mask.flatten().nonzero()[:, 0]
+        rows, columns = places // mask.shape[1], places % mask.shape[1]
+        order = columns.argsort(stable=True)
+        return cls(
+            SparseRows.of(rows, columns, mask.shape),
+            places,
+            SparseRows.of(columns[order], rows[order], mask.T.shape),
+            order,
+        )
 
     def pick(self, matrix: Tensor) -> Tensor:
         """Take the kept elements out of a matrix, [kept]."""
@@ -34,9 +39,8 @@ class Kept:
 
     def spread(self, values: Tensor) -> Tensor:
         """Put kept elements into a matrix that is zero elsewhere."""
-        matrix = values.new_zeros(self.rows.shape)
-        matrix.view(-1).index_copy_(0, self.places, values)
-        return matrix
+        rows, columns = self.rows.shape
+        return values.new_zeros(rows * columns).index_copy_(0, self.places, values).view(rows, columns)
 
 
 def multiply(linear: nn.Linear, kept: Kept, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A matrix in compressed sparse rows, and its products by the native library."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -31,11 +31,10 @@ class SparseRows:
     """Column of each weight, int32 [weights]."""
 
     @classmethod
-    def of(cls, mask: Tensor) -> "SparseRows":
-        """Find the nonzero elements of a mask of shape [rows, columns], row by row."""
-        rows, columns = mask.shape
-        starts = nn.functional.pad(mask.count_nonzero(dim=1).cumsum(0), (1, 0))
-        return cls((rows, columns), starts.int(), mask.nonzero()[:, 1].int())
+    def of(cls, rows: Tensor, columns: Tensor, shape: Sequence[int]) -> "SparseRows":
+        """Take the row and the column of each weight, row by row, both [weights]."""
+        starts = nn.functional.pad(rows.bincount(minlength=shape[0]).cumsum(0), (1, 0))
+        return cls((shape[0], shape[1]), starts.int(), columns.int())
 
     def multiply(self, values: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Compute x W' + bias, [tokens, rows].
