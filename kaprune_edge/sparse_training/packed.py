@@ -12,8 +12,8 @@ from kaprune_edge.sparse_training.kept import Kept, multiply
 from kaprune_edge.sparse_training.rows import available
 
 SPARSE_ENOUGH = 0.85
-"""Share of removed weights from which on they are passed over. That whole products in a processor's bfloat16
-take about as long here is extrapolated from 90 and 95 % (benchmarks/pruning)."""
+"""Share of removed weights from which on matrices are packed. That whole products in AVX-512's bfloat16 take
+about as long here is extrapolated from 90 and 95 %; those of AMX take less at 90 % (benchmarks/pruning)."""
 
 
 class PackedMatrices:
