@@ -7,8 +7,8 @@ import torch
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
+from kaprune_edge.checkpoints import max_tokens
 from kaprune_edge.heads import read_logits
-from kaprune_edge.models import max_tokens
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task, TokenLevelTask, tokenize
 from kaprune_runtime.token_model import TokenModel

@@ -17,11 +17,11 @@ from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import read_augmented, write_augmented
 from kaprune_edge.budget.plan import Plan, Planner
+from kaprune_edge.checkpoints import load_classifier
 from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices, encoder_weights
 from kaprune_edge.evaluation import score_model
-from kaprune_edge.models import load_classifier
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe

@@ -15,6 +15,13 @@ from kaprune_edge.bench.accuracy import check_labels, check_place, score_deploym
 from kaprune_edge.bench.benchmark import bench as compare
 from kaprune_edge.bench.comparison import Comparison
 from kaprune_edge.budget.plan import check_latency
+from kaprune_edge.checkpoints import (
+    check_length,
+    check_same_shape,
+    load_classifier,
+    load_tokenizer,
+    max_tokens,
+)
 from kaprune_edge.devices import LOCAL, open_device
 from kaprune_edge.distillation.students import make_student, student_shape, uniform_layer_map
 from kaprune_edge.distillation.teaching import distill as teach
@@ -23,7 +30,6 @@ from kaprune_edge.distillation.training import Loss
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.export import Deployment, export_model
-from kaprune_edge.models import check_length, check_same_shape, load_classifier, load_tokenizer, max_tokens
 from kaprune_edge.processes import is_main, join, on_main
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.calibration import calibration_batches

@@ -8,10 +8,10 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 from transformers import set_seed
 
+from kaprune_edge.checkpoints import load_classifier, load_tokenizer
 from kaprune_edge.distillation.teaching import distillation_loss, prune_while_training
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices
-from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.processes import join
 from kaprune_edge.progress import Silent
 from kaprune_edge.pruning.calibration import calibration_batches

@@ -16,8 +16,8 @@ from table import write
 from torch import Tensor
 from torch.nn import functional
 
+from kaprune_edge.checkpoints import load_classifier, load_tokenizer
 from kaprune_edge.evaluation import predict_logits
-from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.progress import Silent
 from kaprune_edge.tasks import load_task, tokenize
 

@@ -20,10 +20,10 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel, set_seed
 
 from kaprune_edge.assets import default_model
+from kaprune_edge.checkpoints import load_classifier, load_tokenizer
 from kaprune_edge.distillation.batches import LengthBuckets, padding
 from kaprune_edge.distillation.teaching import distillation_loss
 from kaprune_edge.encoder import encoder_matrices
-from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.pruning.criterion import Criterion
 from kaprune_edge.pruning.magnitude import Magnitude
 from kaprune_edge.pruning.movement import Movement

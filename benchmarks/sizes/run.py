@@ -17,6 +17,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
 from kaprune_edge.assets import default_model, movie_reviews
+from kaprune_edge.checkpoints import load_tokenizer
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.export import to_onnx
 from kaprune_edge.export.deployment import write_model
@@ -24,7 +25,6 @@ from kaprune_edge.export.manifest import byte_report
 from kaprune_edge.export.passes import optimization, quantization
 from kaprune_edge.export.source import Source
 from kaprune_edge.export.trim import trim_vocabulary
-from kaprune_edge.models import load_tokenizer
 from kaprune_edge.sparsity.patterns import Blocks
 from kaprune_runtime.deployment import MODEL
 

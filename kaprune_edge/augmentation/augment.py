@@ -8,7 +8,7 @@ from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.labels import Labeller
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import check_augmentable, write_augmented
-from kaprune_edge.models import load_classifier, load_tokenizer
+from kaprune_edge.checkpoints import load_classifier, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import load_task
 

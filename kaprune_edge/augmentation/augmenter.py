@@ -9,7 +9,7 @@ import numpy as np
 from kaprune_edge.augmentation.masked_model import MaskedModel
 from kaprune_edge.augmentation.neighbours import Neighbours, embedding_neighbours, glove_neighbours
 from kaprune_edge.augmentation.words import WORD, whole_words
-from kaprune_edge.models import load_masked_model, load_tokenizer
+from kaprune_edge.checkpoints import load_masked_model, load_tokenizer
 from kaprune_edge.progress import Progress, Silent
 from kaprune_runtime.errors import InputError
 

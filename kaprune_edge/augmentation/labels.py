@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.augmentation.words import plain_tokenizer
-from kaprune_edge.models import max_tokens
+from kaprune_edge.checkpoints import max_tokens
 from kaprune_runtime.tokenization import pad
 
 _DECIMALS = 4

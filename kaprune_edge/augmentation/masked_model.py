@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.augmentation.words import WORD, Lexicon, plain_tokenizer
-from kaprune_edge.models import max_tokens
+from kaprune_edge.checkpoints import max_tokens
 from kaprune_runtime.tokenization import pad
 
 _BATCH = 32

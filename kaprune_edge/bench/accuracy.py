@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kaprune_edge.checkpoints import check_made_for
 from kaprune_edge.devices import Device, LocalDevice
-from kaprune_edge.models import check_made_for
 from kaprune_edge.progress import Progress
 from kaprune_edge.tasks import Task, TokenLevelTask
 from kaprune_runtime.deployment import ModelConfig, read_config

@@ -15,10 +15,10 @@ from kaprune_edge import export
 from kaprune_edge.artifacts import new_folder
 from kaprune_edge.assets import cache_folder
 from kaprune_edge.bench.comparison import Entrant
+from kaprune_edge.checkpoints import load_config
 from kaprune_edge.export.passes import optimization
 from kaprune_edge.export.quantize import dynamic_int8
 from kaprune_edge.heads import head_class
-from kaprune_edge.models import load_config
 from kaprune_runtime.deployment import CONFIG, MANIFEST, MODEL
 from kaprune_runtime.errors import InputError, KapruneError
 

@@ -12,13 +12,13 @@ import onnx_ir as ir
 import torch
 from transformers import PreTrainedModel
 
+from kaprune_edge.checkpoints import max_tokens
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.export import to_onnx
 from kaprune_edge.export.domain import OPSET
 from kaprune_edge.export.graph import add_initializer
 from kaprune_edge.export.onnx_file import write_onnx
 from kaprune_edge.export.passes import optimization
-from kaprune_edge.models import max_tokens
 from kaprune_edge.sparsity.patterns import Pattern
 from kaprune_runtime.deployment import MODEL
 from kaprune_runtime.session import session

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from kaprune_edge.checkpoints import set_dropout
 from kaprune_edge.encoder import encoder_matrices, num_heads
 from kaprune_edge.heads import head_class
-from kaprune_edge.models import set_dropout
 from kaprune_runtime.errors import InputError
 
 

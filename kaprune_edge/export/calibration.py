@@ -10,13 +10,13 @@ import onnx_ir as ir
 import onnxruntime
 from onnx_ir.passes.common import InlinePass
 
+from kaprune_edge.checkpoints import max_tokens
 from kaprune_edge.export import sparse_linear
 from kaprune_edge.export.domain import is_ours
 from kaprune_edge.export.graph import constant
 from kaprune_edge.export.packed import PackedMatrix, packed_matrices
 from kaprune_edge.export.passes import quantization
 from kaprune_edge.export.source import Source
-from kaprune_edge.models import max_tokens
 from kaprune_edge.sparsity.packing import BlockSparseRows, unpack
 from kaprune_edge.tasks import Task
 from kaprune_edge.tasks.tokenization import tokenize

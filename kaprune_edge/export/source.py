@@ -15,11 +15,11 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from kaprune_edge.checkpoints import load_config, load_tokenizer
 from kaprune_edge.export.from_file import load_onnx
 from kaprune_edge.export.from_torch import to_onnx
 from kaprune_edge.export.parity import Reference
 from kaprune_edge.heads import head_class, read_logits
-from kaprune_edge.models import load_config, load_tokenizer
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT, kind_of

@@ -5,10 +5,10 @@ import tiny
 import torch
 from torch import nn
 
+from kaprune_edge.checkpoints import load_classifier, load_tokenizer
 from kaprune_edge.distillation.teaching import distillation_loss, prune_while_training
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices
-from kaprune_edge.models import load_classifier, load_tokenizer
 from kaprune_edge.progress import Silent
 from kaprune_edge.pruning.magnitude import Magnitude
 from kaprune_edge.pruning.movement import Movement

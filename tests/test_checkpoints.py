@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from kaprune_edge.models import (
+from kaprune_edge.checkpoints import (
     check_length,
     check_same_shape,
     load_classifier,
