@@ -41,6 +41,11 @@ def test_what_pip_installs(tmp_path):
         f"kaprune_edge_runtime-{version}.dist-info",
     }
 
+    for package in ("kaprune_edge", "kaprune_edge_runtime"):
+        metadata = target / f"{package}-{version}.dist-info"
+        assert "License-Expression: Apache-2.0" in (metadata / "METADATA").read_text().splitlines()
+        assert (metadata / "licenses" / "LICENSE").read_bytes() == (CHECKOUT / "LICENSE").read_bytes()
+
     import_without_training_frameworks = (
         f"import sys; sys.modules.update(dict.fromkeys({FORBIDDEN}))\n"  # None: importing it fails
         # Without the finders of editable installations, which come before the path.
