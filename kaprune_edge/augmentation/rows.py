@@ -17,7 +17,7 @@ from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import make_recipe, save_recipe
 from kaprune_edge.tasks import Task
-from kaprune_edge.tasks.tables import label_names
+from kaprune_edge.tasks.labels import class_order
 from kaprune_edge.tasks.task import rows
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT
@@ -110,7 +110,7 @@ def read_augmented(path: Path, task: Task, copies: int) -> Dataset:
 
 def _label_names(task: Task) -> Mapping[int | float, str]:
     """Name the classes, unless `jsonl:` tasks would then number them in another order."""
-    in_order = label_names(task.label_names, ()) == task.label_names
+    in_order = class_order(task.label_names) == task.label_names
     return dict(enumerate(task.label_names)) if in_order else {}
 
 
