@@ -17,6 +17,7 @@ from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import make_recipe, save_recipe
 from kaprune_edge.tasks import Task
+from kaprune_edge.tasks.digest import check_same_rows
 from kaprune_edge.tasks.labels import class_order
 from kaprune_edge.tasks.task import rows
 from kaprune_runtime.errors import InputError
@@ -81,6 +82,7 @@ def write_augmented(
 
     with resumable_file(path, resume=resume) as staging:
         _keep(recipe, staging.with_name("recipe.yaml"))
+        check_same_rows(staging.parent, task)
         with staging.open("ab+") as file:
             done = _drop_unfinished(file, 1 + recipe.copies)
             progress.start(f"augment by {augmenter.source}", len(labels))

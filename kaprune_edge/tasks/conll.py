@@ -40,7 +40,8 @@ def read_columns(path: Path) -> Iterator[tuple[list[str], list[str]]]:
 
     Tabs separate the columns if all words' lines have them, tabs and spaces otherwise. Of two to five columns
     the first is the word and the last the tag; of three whose first counts the words, the second is the word;
-    of CoNLL-U's ten the second is the word and the fourth, its part of speech, the tag. Comments are left out.
+    of CoNLL-U's ten the second is the word and the fourth, its part of speech, the tag. Comments
+    are left out.
 
     Raises:
         InputError: A line lacks its word or tag, or it cannot be told which columns they are.
