@@ -153,3 +153,19 @@ def test_missing_and_unreadable_files_are_refused(tmp_path):
 def test_a_table_task_names_two_files(paths):
     with pytest.raises(InputError, match="must name two files, csv:TRAIN,EVAL"):
         load_task(f"csv:{paths}")
+
+
+def test_paths_may_hold_commas_spaces_and_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "my, own"
+    folder.mkdir()
+    for name in ("a,b.csv", "c.csv"):
+        (folder / name).write_text(GOOD)
+    for paths in (f"{folder}/a,b.csv,{folder}/c.csv", "~/my, own/a,b.csv, ~/my, own/c.csv"):
+        assert load_task(f"csv:{paths}").name == "csv:a,b.csv,c.csv"
+    with pytest.raises(InputError, match="must name two files"):
+        load_task(f"csv:{folder}/a,b.csv,{folder}/absent.csv")
+    with pytest.raises(
+        InputError, match=r"there is no home folder for ~no-such-user/a.csv; give the whole path"
+    ):
+        load_task("csv:~no-such-user/a.csv,b.csv")
