@@ -120,7 +120,7 @@ def test_a_teacher_has_the_student_s_shape(model_type, checkpoint, task):
 def test_an_unsupported_architecture_is_refused_with_the_supported_ones(tmp_path):
     AutoConfig.for_model("t5").save_pretrained(tmp_path)
     with pytest.raises(
-        InputError, match="'t5' .* is not supported; use one of: bert, distilbert, electra, mpnet, r"
+        InputError, match=r"'t5' .* is not supported; use one of: bert, distilbert, electra, mpnet, r"
     ):
         load_config(str(tmp_path))
 
