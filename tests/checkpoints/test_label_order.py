@@ -90,7 +90,7 @@ def test_a_run_learns_the_task_s_order(classified, tmp_path):
         criterion="magnitude",
         one_shot=True,
         student_start="teacher",
-        training={"max_length": 24},
+        training={"max_length": 40},
     )
     run = prune(recipe, tmp_path / "run")
     assert run.metrics["teacher_metrics"]["accuracy"] == 1
@@ -106,7 +106,7 @@ def test_tags_in_another_order(tmp_path):
         tags = [names[index] for index in row[1 : 1 + len(text.split())].argmax(1).tolist()]
         sentences.append("\n".join(f"{word} {tag}" for word, tag in zip(text.split(), tags, strict=True)))
     (tmp_path / "tags.txt").write_text("\n\n".join(sentences) + "\n")
-    spec = f"conll:{tmp_path / 'tags.txt'},{tmp_path / 'tags.txt'}"
+    spec = f"tags:{tmp_path / 'tags.txt'},{tmp_path / 'tags.txt'}"
     assert load_task(spec).label_names != names
     export_model(tmp_path / "tagger", tmp_path / "deployment")
     for source in ("tagger", "deployment"):
