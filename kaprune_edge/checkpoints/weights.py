@@ -1,7 +1,7 @@
 """The weights of a checkpoint, with the head that is asked for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,18 +132,24 @@ def _load(
     inside = {name for name in drawn if name.startswith(prefix) and ".pooler." not in name}
     if inside:
         raise InputError(f"{source} has no weights that fit {min(inside)}; fetch the checkpoint again")
-    bare = not any(name.startswith(prefix) for name in tensors)
-    for name in sorted(report["unexpected_keys"]):
-        of_other_head = new_head and not bare and not name.startswith(prefix)
-        if not (of_other_head or _UNUSED.match(name)):
+    unexpected = set(report["unexpected_keys"])
+    if new_head and any(name.startswith(prefix) for name in tensors):
+        unexpected = {name for name in unexpected if name.startswith(prefix)}  # the others are of other heads
+    for name in sorted(unexpected):
+        if not _UNUSED.match(name):
             raise InputError(
                 f"{source} holds {name}, which a plain {type(model).__name__} does not use, so that it would "
                 "answer differently; save the checkpoint as that class, without it"
             )
+    _check_finite(model, drawn, source)
+    return model, drawn
+
+
+def _check_finite(model: PreTrainedModel, drawn: Collection[str], source: str | Path) -> None:
+    """Raise InputError, with its name, where a weight of the checkpoint is not finite."""
     for name, weight in model.named_parameters():
         if name not in drawn and not weight.isfinite().all():
             raise InputError(f"{name} in {source} holds numbers that are not finite; name a sound checkpoint")
-    return model, drawn
 
 
 def _check_rows(model: PreTrainedModel, mismatched: Sequence[tuple[str, Any, Any]], path: Path) -> None:
