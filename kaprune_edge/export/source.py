@@ -99,8 +99,14 @@ def _from_file(path: Path) -> Source:
 
 
 def _check_finite(model: ir.Model, path: Path) -> None:
-    """Raise InputError, with its name, where a weight is not finite."""
+    """Raise InputError, with its name, where a weight is not finite; a single infinity hides padding."""
     for name, weight in model.graph.initializers.items():
         content = None if weight.const_value is None else weight.const_value.numpy()
-        if content is not None and content.dtype.kind == "f" and not np.isfinite(content).all():
+        if (
+            content is None
+            or content.dtype.kind != "f"
+            or (content.size == 1 and not np.isnan(content).any())
+        ):
+            continue
+        if not np.isfinite(content).all():
             raise InputError(f"{name} in {path} holds numbers that are not finite; give a sound model")
