@@ -97,7 +97,7 @@ def _target(window: Window, answers: Sequence[str], starts: Sequence[int]) -> tu
     if not answers:
         return 0, 0
     start, end = starts[0], starts[0] + len(answers[0])
-    offsets: Mapping[int, tuple[int, int]] = {at: window.encoding.offsets[at] for at in window.text}
+    offsets: Mapping[int, tuple[int, int]] = {at: window.span(at) for at in window.text}
     inside = [at for at, (first, last) in offsets.items() if first < end and last > start and first < last]
     if not inside or offsets[inside[0]][0] > start or offsets[inside[-1]][1] < end:
         return 0, 0
