@@ -11,13 +11,13 @@ from typing import Any
 from kaprune_edge import artifacts
 from kaprune_edge.export import model_card
 from kaprune_edge.export.calibration import Calibration, quantize_calibrated
-from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
-from kaprune_edge.export.onnx_file import write_onnx
+from kaprune_edge.export.onnx_file import check_onnx, write_onnx
 from kaprune_edge.export.operator_library import LIBRARY, find_library
 from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
 from kaprune_edge.export.passes import optimization, quantization
+from kaprune_edge.export.reading import LARGEST_FILE
 from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
 from kaprune_edge.export.trim import check_corpus, trim_vocabulary
@@ -107,6 +107,7 @@ def export_model(
                 opened = replace(opened, model=model)
             write_onnx(opened.model, staging / MODEL)
             rounding_error = logit_difference(staging, staging / MODEL, opened.reference)
+        check_onnx(staging / MODEL)
         layers = layer_report(opened.model)
         size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
         tokens = opened.config.vocab_size

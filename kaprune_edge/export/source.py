@@ -23,7 +23,6 @@ from kaprune_edge.heads import head_class, read_logits
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT, kind_of
-from kaprune_runtime.session import run, session
 
 __all__ = ["Source", "open_source"]
 
@@ -52,7 +51,7 @@ def open_source(source: Path | str) -> Source:
         InputError: Something is missing, damaged or not supported.
     """
     path = Path(source)
-    if path.suffix == ".onnx":
+    if path.suffix == ".onnx" and not path.is_dir():
         return _from_file(path)
     if (path / MODEL).is_file() and not list(path.glob("*.safetensors")):
         return _from_file(path / MODEL)
@@ -100,15 +99,14 @@ def _from_file(path: Path) -> Source:
         (folder for folder in path.absolute().parents[:2] if (folder / "config.json").is_file()), None
     )
     config = load_config(str(home)) if home else None
-    model = load_onnx(path, kind_of(config.architectures) if config else TEXT)
+    model, reference = load_onnx(path, kind_of(config.architectures) if config else TEXT)
     if home is None or config is None:
         raise InputError(f"no config.json beside {path}; put the model's config.json and tokenizer there")
-    dense = session(path)
     return Source(
         name=path.name,
         model=model,
         config=config,
         tokenizer=load_tokenizer(str(home)),
-        reference=lambda feeds: run(dense, dict(feeds)),
+        reference=reference,
         metrics={},
     )

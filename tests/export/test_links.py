@@ -5,20 +5,12 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 
-import graphs
 import numpy as np
-import onnx
-import onnx_ir as ir
-import onnxruntime
 import pytest
-import tiny
 
 import kaprune_runtime
-from kaprune_edge.export import export_model
 from kaprune_edge_cli.app import main
-from kaprune_runtime import InputError
 from kaprune_runtime.onnx_file import map_weights
 
 TEXTS = ["a warm and funny film", "dull"]
