@@ -116,7 +116,7 @@ def export_model(
         rounded = {part: kind for part, kind in kinds.items() if kind}
         if operators is not None:
             (staging / LIBRARY).write_bytes(operators)
-        _write_card(opened, place, layers, deployment, rounded, staging)
+        _write_card(opened, place, layers, deployment, rounded, staging, trimmed=trim is not None)
         manifest = _manifest(opened, place, layers, deployment, rounded, staging)
         artifacts.write_json(staging / MANIFEST, manifest)
     watch.advance(4)
@@ -161,6 +161,8 @@ def _write_card(
     deployment: Deployment,
     rounded: Mapping[str, str],
     folder: Path,
+    *,
+    trimmed: bool,
 ) -> None:
     card = model_card.render(
         kind_of(source.config.architectures),
@@ -175,6 +177,7 @@ def _write_card(
         rounded=rounded,
         rounding=deployment.quantization_error,
         metrics=source.metrics,
+        trimmed=trimmed,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 

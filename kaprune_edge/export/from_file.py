@@ -2,11 +2,13 @@
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import onnx_ir as ir
-from onnx import ModelProto, NodeProto, TensorProto, inliner
+from onnx import ModelProto, NodeProto, TensorProto, inliner, numpy_helper
 from onnx_ir.passes.common import (
     ClearMetadataAndDocStringPass,
     IdentityEliminationPass,
@@ -54,7 +56,7 @@ def load_onnx(path: Path, kind: str = TEXT) -> OnnxSource:
     """
     read = _standard(read_onnx(path), path)
     interface = settle(read.graph, path, kind)
-    check_finite(read, path.name)
+    check_finite(_weights(read), path.name)
     model = convert(read, path)
     try:
         with quiet("onnxscript"):
@@ -82,13 +84,17 @@ def _standard(model: ModelProto, path: Path) -> ModelProto:
     for domain, name in operators:
         if any(mark in name for mark in _QUANTIZED):
             raise InputError(f"{path} is quantized ({name}); give the float32 model")
-        if domain not in ("", "ai.onnx"):
+        if domain:
             raise InputError(
                 f"{path} has {domain}::{name}, which is no standard ONNX; give the file before optimization"
             )
     if any(tensor.data_type in _NOT_FLOAT32 for tensor in model.graph.initializer):
         raise InputError(f"{path} has weights that are not float32; export it in float32")
     return model
+
+
+def _weights(model: ModelProto) -> Iterator[tuple[str, np.ndarray]]:
+    return ((tensor.name, numpy_helper.to_array(tensor)) for tensor in parts(model, TensorProto))
 
 
 def _name_outputs(model: ir.Model, names: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from kaprune_edge.encoder import check_supported
 from kaprune_edge.export.domain import IR_VERSION, OPSET
+from kaprune_edge.export.finite import check_finite
 from kaprune_edge.export.graph import add_initializer, constant, is_op
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
@@ -40,9 +41,11 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
         of question answering `start_logits` and `end_logits`, [batch_size, sequence_length] each.
 
     Raises:
-        InputError: The architecture or the weights' type is not supported.
+        InputError: The architecture or the weights' type is not supported, or weights are not finite.
     """
     check_supported(model.config)
+    weights = ((name, weight.numpy(force=True)) for name, weight in model.state_dict().items())
+    check_finite(weights, model.config.name_or_path or "the model")
     if model.dtype != torch.float32:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)

@@ -16,8 +16,6 @@ from kaprune_runtime.errors import InputError
 
 __all__ = ["convert"]
 
-_STANDARD = ("", "ai.onnx")
-
 
 def convert(model: ModelProto, path: Path) -> ir.Model:
     """Convert a model of standard operators to `OPSET`.
@@ -32,7 +30,7 @@ def convert(model: ModelProto, path: Path) -> ir.Model:
     Raises:
         InputError: An operator cannot be brought there; the message names it.
     """
-    stated = [entry.version for entry in model.opset_import if entry.domain in _STANDARD]
+    stated = [entry.version for entry in model.opset_import if not entry.domain]
     version = max(stated, default=OPSET)
     try:
         if version > onnx.defs.onnx_opset_version():
@@ -66,7 +64,7 @@ def _write_out_newer(model: ModelProto, version: int) -> ModelProto:
 
 def _newer(model: ModelProto) -> list[str]:
     """Name the operators that `OPSET` does not have."""
-    names = {node.op_type for node in parts(model, NodeProto) if node.domain in _STANDARD}
+    names = {node.op_type for node in parts(model, NodeProto) if not node.domain}
     return sorted(name for name in names if not onnx.defs.has(name, OPSET))
 
 

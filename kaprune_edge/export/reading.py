@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, Message
-from onnx import ModelProto, TensorProto, external_data_helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, external_data_helper, numpy_helper
 
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.onnx_file import external_file
@@ -83,6 +83,8 @@ def _parse(path: Path) -> ModelProto:
             f"{path} has IR version {model.ir_version}, and onnx {onnx.__version__} reads up to "
             f"{onnx.IR_VERSION}; export it with an older version, or upgrade onnx"
         )
+    for named in (*model.opset_import, *parts(model, NodeProto)):
+        named.domain = "" if named.domain == "ai.onnx" else named.domain
     return model
 
 
