@@ -40,7 +40,8 @@ def pruned(checkpoint, task_spec, tmp_path_factory):
 
     @cache
     def run(model_type):
-        return prune(recipe(checkpoint(model_type), task_spec), tmp_path_factory.mktemp("pruned") / "run")
+        output = tmp_path_factory.mktemp("pruned") / "run"
+        return prune(recipe(checkpoint(model_type), task_spec), str(output))
 
     return run
 
@@ -78,7 +79,7 @@ def test_a_run_folder_is_whole(pruned):
 
 def test_pytorch_and_onnx_score_the_same(pruned, task_spec, tmp_path):
     run = pruned("bert")
-    export(run.folder, tmp_path / "deployment")
+    export(str(run.folder), str(tmp_path / "deployment"))
     torch_score = evaluate(str(run.folder), task_spec)
     onnx_score = evaluate(str(tmp_path / "deployment"), task_spec)
     assert (torch_score["engine"], onnx_score["engine"]) == ("pytorch", "onnxruntime")
@@ -150,7 +151,7 @@ def test_a_small_dense_student_learns(pruned, task_spec, tmp_path):
     teacher = pruned("bert").folder / "teacher"
     training = StudentTraining(**TRAINING.model_dump())
     small = DistillRecipe(teacher=str(teacher), task=task_spec, student="1x16", training=training)
-    run = distill(small, tmp_path / "small")
+    run = distill(small, str(tmp_path / "small"))
     assert run.metrics["metrics"]["accuracy"] > 0.9
     assert run.metrics["encoder_weights"] == 12 * 16 * 16
     assert run.metrics["steps"] == 48

@@ -32,7 +32,7 @@ def complaint(finished):
 @pytest.mark.parametrize("small_disk", [150, 600], indirect=True)
 def test_a_full_disk_while_training_loses_nothing(small_disk, run):
     assert complaint(run(f"{PRUNE} -o disk/run")) == (
-        "error: the disk is full; free some space for disk/run and try again"
+        "error: the disk is full; free some space for disk/run and go on with --resume"
     )
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     assert run(f"{PRUNE} -o disk/run --resume").code == 0
@@ -73,8 +73,8 @@ def test_an_interrupted_training_goes_on_with_resume(place, run):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    options = "--batch-size 2 --epochs 10 --teacher-epochs 10"
+    options = "--batch-size 2 --epochs 10 --teacher-epochs 30"
     finished = run(f"{PRUNE} {options} -o run")
     assert (finished.code, finished.out) == (130, "")
-    assert finished.err.endswith("error: stopped; an interrupted training goes on with --resume\n")
+    assert finished.err.endswith(f"error: stopped; go on with: {PRUNE} {options} -o run --resume\n")
     assert run(f"{PRUNE} {options} -o run --resume").code == 0
