@@ -21,7 +21,7 @@ from . import options
 from .console import print_json, progress, say
 
 _TEXT = re.compile(r"-\S*\s|-\d")
-"""What begins as no option does: a number, or a first word with white space after it; as argparse has it."""
+"""Matches a text that cannot be an option, by argparse's rule: a number, or text with white space in it."""
 
 
 class PredictCommand(TyperCommand):

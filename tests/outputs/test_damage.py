@@ -1,4 +1,4 @@
-"""What lies damaged in an unfinished run is noticed, told, and done again from the last whole state."""
+"""Damage in an unfinished run is found and told; the run goes on from the last whole state."""
 
 import json
 import shutil
