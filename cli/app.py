@@ -13,6 +13,7 @@ from kaprune_runtime.errors import InputError, KapruneError
 
 from .augment import augment
 from .bench import bench
+from .compress import compress
 from .console import ERR, say
 from .demo import demo
 from .distill import distill
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (prune, distill, augment, export, evaluate, bench, predict, demo, doctor):
+for command in (compress, prune, distill, augment, export, evaluate, bench, predict, demo, doctor):
     app.command()(command)
 
 
