@@ -27,6 +27,7 @@ from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_edge.tasks import Task, tokenize
+from kaprune_edge.tasks.digest import check_same_rows
 from kaprune_runtime.errors import InputError
 
 RECIPE = "recipe.yaml"
@@ -49,13 +50,14 @@ class TrainingRun:
 
     @on_main
     def __post_init__(self) -> None:
-        """Keep the recipe in the folder; raise InputError if another one was begun there."""
+        """Keep recipe and digest in the folder; raise InputError if something else was begun there."""
         clock = self.folder / _CLOCK
         earlier = json.loads(clock.read_text(encoding="utf-8"))["seconds"] if clock.exists() else 0
         self._started = time.monotonic() - earlier
         kept = self.folder / RECIPE
         if kept.exists() and make_recipe(type(self.recipe), kept, {}) != self.recipe:
             raise InputError(f"{self.folder} was begun with other options; resume with those or delete it")
+        check_same_rows(self.folder, self.task, self.unlabelled)
         save_recipe(self.recipe, kept)
 
     def lessons(
