@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from safetensors import SafetensorError
 from transformers import (
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from kaprune_edge.checkpoints import load_config, load_tokenizer
+from kaprune_edge.checkpoints import load_config, load_model, load_tokenizer
 from kaprune_edge.export.from_file import load_onnx
 from kaprune_edge.export.from_torch import to_onnx
 from kaprune_edge.export.parity import Reference
-from kaprune_edge.heads import head_class, read_logits
+from kaprune_edge.heads import read_logits
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT, kind_of
@@ -60,33 +59,17 @@ def open_source(source: Path | str) -> Source:
 
 
 def _from_checkpoint(source: str) -> Source:
-    config, tokenizer = load_config(source), load_tokenizer(source)
-    model = _load_model(source, config)
+    tokenizer = load_tokenizer(source)
+    model = load_model(source).eval()
     metrics = Path(source) / "metrics.json"
     return Source(
         name=Path(source).name,
         model=to_onnx(model),
-        config=config,
+        config=model.config,
         tokenizer=tokenizer,
         reference=lambda feeds: _run_torch(model, feeds),
         metrics=read_json(metrics).get("metrics", {}) if metrics.is_file() else {},
     )
-
-
-def _load_model(source: str, config: PretrainedConfig) -> PreTrainedModel:
-    try:
-        model, report = head_class(config).from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"the weights in {source} are missing or damaged; fetch the checkpoint again"
-        ) from error
-    if missing := sorted(report["missing_keys"]):
-        raise InputError(
-            f"{source} lacks {missing[0]}; give a checkpoint fine-tuned for {kind_of(config.architectures)}"
-        )
-    return model.eval()
 
 
 def _run_torch(model: PreTrainedModel, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -103,6 +86,7 @@ def _from_file(path: Path) -> Source:
     model = load_onnx(path, kind_of(config.architectures) if config else TEXT)
     if home is None or config is None:
         raise InputError(f"no config.json beside {path}; put the model's config.json and tokenizer there")
+    _check_finite(model, path)
     dense = session(path)
     return Source(
         name=path.name,
@@ -112,3 +96,11 @@ def _from_file(path: Path) -> Source:
         reference=lambda feeds: run(dense, dict(feeds)),
         metrics={},
     )
+
+
+def _check_finite(model: ir.Model, path: Path) -> None:
+    """Raise InputError, with its name, where a weight is not finite."""
+    for name, weight in model.graph.initializers.items():
+        content = None if weight.const_value is None else weight.const_value.numpy()
+        if content is not None and content.dtype.kind == "f" and not np.isfinite(content).all():
+            raise InputError(f"{name} in {path} holds numbers that are not finite; give a sound model")

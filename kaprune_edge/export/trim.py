@@ -99,7 +99,7 @@ def _renumbered_tokenizer(
     if added := settings.get("added_tokens_decoder"):
         settings["added_tokens_decoder"] = {str(new_ids[int(old)]): token for old, token in added.items()}
         artifacts.write_json(folder / "tokenizer_config.json", settings)
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _take_rows(source: Source, kept: np.ndarray) -> None:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.kinds import TEXT, kind_of
+from kaprune_runtime.kinds import QUESTIONS, TEXT, kind_of
+from kaprune_runtime.labels import read_labels, read_problem_type
 
 MODEL = "model.onnx"
 CONFIG = "config.json"
@@ -26,13 +27,23 @@ class ModelConfig:
 
     labels: tuple[str, ...]
     problem_type: str
-    """regression, single_label_classification or multi_label_classification."""
+    """How outputs become scores: values (regression), one softmax (single_label_classification), or a sigmoid
+    each (multi_label_classification)."""
     vocabulary_size: int
     pad_id: int
     max_tokens: int
     """Longest sequence that the position embeddings cover, special tokens included."""
     kind: str = TEXT
     """What the model is for; see `kinds`."""
+    text_columns: int | None = None
+    """How many texts a row of its training had, 1 or 2, if config.json says so."""
+
+    def check_texts(self, pairs: Sequence[str] | None) -> None:
+        """Raise InputError unless pairs are given exactly where the model was trained on them."""
+        if self.text_columns == 2 and not pairs:
+            raise InputError("the model was trained on pairs of texts; give a second text for each (--pair)")
+        if self.text_columns == 1 and pairs:
+            raise InputError("the model was trained on single texts; leave out the second ones (--pair)")
 
 
 def verify(folder: Path, *names: str) -> None:
@@ -80,28 +91,51 @@ def read_config(folder: Path, kind: str | None = None) -> ModelConfig:
             kind.
     """
     verify(folder, CONFIG)
-    config = read_json(folder / CONFIG)
-    try:
-        names = config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
-        labels = tuple(str(names[str(index)]) for index in range(len(names)))
-        pad_id = config.get("pad_token_id", 0)
-        skipped = pad_id + 1 if config.get("model_type") in _POSITIONS_AFTER_PADDING else 0
-        made = ModelConfig(
-            labels=labels,
-            problem_type=config.get("problem_type")
-            or ("regression" if len(labels) == 1 else "single_label_classification"),
-            vocabulary_size=int(config["vocab_size"]),
-            pad_id=pad_id,
-            max_tokens=int(config["max_position_embeddings"]) - skipped,
-            kind=kind_of(config.get("architectures")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    path = folder / CONFIG
+    config = read_json(path)
+    found = kind_of(config.get("architectures"))
+    # transformers ignores the labels of question answering: its two outputs are start and end.
+    labels = ("LABEL_0", "LABEL_1") if found == QUESTIONS else read_labels(config, path)
+    vocabulary, positions = (
+        _count(config, entry, path) for entry in ("vocab_size", "max_position_embeddings")
+    )
+    counted = config.get("model_type") in _POSITIONS_AFTER_PADDING
+    pad_id = config.get("pad_token_id")
+    pad_id = int(counted) if pad_id is None else pad_id
+    if isinstance(pad_id, bool) or not isinstance(pad_id, int) or not 0 <= pad_id < vocabulary:
         raise InputError(
-            f"{folder / CONFIG} lacks or garbles an entry ({error}); export the model again"
-        ) from error
+            f"pad_token_id in {path} is {pad_id!r}, of {vocabulary} tokens; export the model again"
+        )
+    skipped = pad_id + 1 if counted else 0
+    if positions <= skipped:
+        raise InputError(f"{path} leaves no position for a token; export the model again")
+    made = ModelConfig(
+        labels=labels,
+        problem_type=read_problem_type(config, labels, path) if found == TEXT else "",
+        vocabulary_size=vocabulary,
+        pad_id=pad_id,
+        max_tokens=positions - skipped,
+        kind=found,
+        text_columns=_text_columns(config),
+    )
     if kind not in (None, made.kind):
         raise InputError(f"{folder} is for {made.kind}, not {kind}; give a deployment for that")
     return made
+
+
+def _count(config: Mapping[str, Any], entry: str, path: Path) -> int:
+    number = config.get(entry)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InputError(
+            f"{entry} in {path} is {number!r}, not a positive whole number; export the model again"
+        )
+    return number
+
+
+def _text_columns(config: Mapping[str, Any]) -> int | None:
+    own = config.get("kaprune")
+    columns = own.get("text_columns") if isinstance(own, Mapping) else None
+    return columns if columns in (1, 2) else None
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

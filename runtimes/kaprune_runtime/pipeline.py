@@ -10,7 +10,7 @@ from kaprune_runtime.deployment import MODEL, ModelConfig, read_config
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT
 from kaprune_runtime.providers import CPU
-from kaprune_runtime.session import input_names, run, session
+from kaprune_runtime.session import finite, input_names, run, session
 from kaprune_runtime.tokenization import TextEncoder, pad
 
 
@@ -70,11 +70,13 @@ class Classifier:
             float32 [texts, labels], in the order of `texts`.
 
         Raises:
-            InputError: An argument does not fit, or config.json and the model disagree.
-            KapruneError: ONNX Runtime failed.
+            InputError: An argument does not fit, the model was trained on pairs and gets none or the other
+                way round, or config.json and the model disagree.
+            KapruneError: ONNX Runtime failed, or an output is not finite.
         """
         if batch_size < 1:
             raise InputError(f"a batch of {batch_size} texts is impossible; give 1 or more")
+        self.config.check_texts(pairs)
         encodings = self._encoder.encode(texts, pairs, max_length)
         order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
         logits = np.empty((len(encodings), len(self.config.labels)), np.float32)
@@ -87,7 +89,7 @@ class Classifier:
                     f"config.json names {logits.shape[1]} labels but {MODEL} gives "
                     f"{list(output.shape)}; export the model again"
                 )
-            logits[batch] = output
+            logits[batch] = finite(output)
             if on_done is not None:
                 on_done(start + len(batch))
         return logits
@@ -106,10 +108,10 @@ def predictions(logits: np.ndarray, config: ModelConfig) -> list[Prediction]:
 
 
 def _scores(logits: np.ndarray, problem_type: str) -> np.ndarray:
-    """Turn logits into probabilities, or leave the values of a regression."""
+    """Turn logits into probabilities, or leave the values of a regression, as transformers' pipeline does."""
     if problem_type == "regression":
         return logits
     if problem_type == "multi_label_classification":
-        return 1 / (1 + np.exp(-logits))
+        return (1 + np.tanh(logits.astype(np.float64) / 2)) / 2  # the sigmoid, without overflow
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

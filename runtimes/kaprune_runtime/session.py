@@ -119,5 +119,18 @@ def run(loaded: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -
         raise KapruneError(f"onnxruntime failed while running the model: {_one_line(error)}") from error
 
 
+def finite(outputs: np.ndarray) -> np.ndarray:
+    """Give a model's outputs back.
+
+    Raises:
+        KapruneError: One is not finite.
+    """
+    if not np.isfinite(outputs).all():
+        raise KapruneError(
+            "the model's outputs are not finite; export it again from a checkpoint whose outputs are"
+        )
+    return outputs
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

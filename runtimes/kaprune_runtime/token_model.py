@@ -10,7 +10,7 @@ from tokenizers import Encoding, Tokenizer
 from kaprune_runtime.deployment import MODEL, read_config
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.providers import CPU
-from kaprune_runtime.session import input_names, run, session
+from kaprune_runtime.session import finite, input_names, run, session
 from kaprune_runtime.tokenization import pad, read_tokenizer
 
 Forward = Callable[[Mapping[str, np.ndarray]], np.ndarray]
@@ -61,7 +61,7 @@ class TokenModel:
 
         Raises:
             InputError: The model gives something else.
-            KapruneError: It failed.
+            KapruneError: It failed, or an output is not finite.
         """
         order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
         found = [np.empty((0, len(self.labels)), np.float32)] * len(encodings)
@@ -75,7 +75,7 @@ class TokenModel:
                     f"{list(outputs.shape)}; export the model again"
                 )
             for index, rows in zip(batch, outputs, strict=True):
-                found[index] = rows[: len(encodings[index].ids)]
+                found[index] = finite(rows[: len(encodings[index].ids)])
             if on_done is not None:
                 on_done(start + len(batch))
         return found
