@@ -10,7 +10,7 @@ from kaprune_edge.checkpoints.config import (
     set_dropout,
 )
 from kaprune_edge.checkpoints.labels import check_made_for
-from kaprune_edge.checkpoints.tokenizer import load_tokenizer
+from kaprune_edge.checkpoints.tokenizer import load_tokenizer, save_tokenizer
 from kaprune_edge.checkpoints.weights import check_same_shape, load_classifier, load_masked_model
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "load_masked_model",
     "load_tokenizer",
     "max_tokens",
+    "save_tokenizer",
     "set_dropout",
 ]
 
