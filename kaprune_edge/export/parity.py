@@ -105,7 +105,7 @@ def logit_difference(
 
 def _rows(kind: str) -> list[tuple[str, ...]]:
     """Choose single texts and pairs, some longer than a model takes, and short questions on texts."""
-    singles = [(text,) for text in (*TEXTS, *ODD_TEXTS)]
+    singles: list[tuple[str, ...]] = [(text,) for text in (*TEXTS, *ODD_TEXTS)]
     if kind == QUESTIONS:
         return [(question[:12], text) for question in TEXTS[1:3] for (text,) in singles]
     if kind == TOKENS:
