@@ -70,8 +70,12 @@ def holds(folder: Path, name: str) -> bool:
     Raises:
         InputError: kaprune.json lists it but it is missing or changed, or it is no ordinary file.
     """
-    if not os.path.lexists(folder / name) and name not in _read_records(folder):
-        return False
+    path = folder / name
+    if not os.path.lexists(path):
+        if name not in _read_records(folder):
+            return False
+    elif not path.is_file():
+        raise InputError(f"{path} is no file that can be read; copy it again")
     verify(folder, name)
     return True
 
