@@ -17,7 +17,7 @@ from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import read_augmented, write_augmented
 from kaprune_edge.budget.plan import Plan, Planner
-from kaprune_edge.checkpoints import load_classifier
+from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices, encoder_weights
@@ -88,7 +88,7 @@ class TrainingRun:
     def _keep_teacher(self, teacher: PreTrainedModel, kept: Path) -> None:
         staging = kept.with_name("teacher.partial")
         teacher.save_pretrained(staging)
-        self.tokenizer.save_pretrained(staging)
+        save_tokenizer(self.tokenizer, staging)
         staging.rename(kept)
 
     @on_main
@@ -166,7 +166,7 @@ class TrainingRun:
             "teacher_encoder_weights": encoder_weights(teacher),
         }
         student.save_pretrained(self.folder)
-        self.tokenizer.save_pretrained(self.folder)
+        save_tokenizer(self.tokenizer, self.folder)
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         (self.folder / _CLOCK).unlink(missing_ok=True)

@@ -12,14 +12,14 @@ from filelock import FileLock
 from transformers import BertConfig, PretrainedConfig
 
 from kaprune_edge import export
-from kaprune_edge.artifacts import new_folder
+from kaprune_edge.artifacts import new_folder, write_json
 from kaprune_edge.assets import cache_folder
 from kaprune_edge.bench.comparison import Entrant
 from kaprune_edge.checkpoints import load_config
 from kaprune_edge.export.passes import optimization
 from kaprune_edge.export.quantize import dynamic_int8
 from kaprune_edge.heads import head_class
-from kaprune_runtime.deployment import CONFIG, MANIFEST, MODEL
+from kaprune_runtime.deployment import CONFIG, FORMAT_VERSION, MANIFEST, MODEL
 from kaprune_runtime.errors import InputError, KapruneError
 
 
@@ -118,4 +118,5 @@ def _quantize(source: Path, folder: Path) -> Path:
     for path in source.iterdir():
         if path.suffix in (".json", ".txt") and path.name != MANIFEST:
             shutil.copy(path, folder)
+    write_json(folder / MANIFEST, {"format_version": FORMAT_VERSION, "files": {}})
     return folder

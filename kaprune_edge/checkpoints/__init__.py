@@ -10,7 +10,7 @@ from kaprune_edge.checkpoints.config import (
 )
 from kaprune_edge.checkpoints.files import find_checkpoint, refuse_pointer
 from kaprune_edge.checkpoints.labels import match_task, task_names
-from kaprune_edge.checkpoints.tokenizer import load_tokenizer
+from kaprune_edge.checkpoints.tokenizer import load_tokenizer, save_tokenizer
 from kaprune_edge.checkpoints.weights import (
     check_same_shape,
     load_classifier,
@@ -30,6 +30,7 @@ __all__ = [
     "match_task",
     "max_tokens",
     "refuse_pointer",
+    "save_tokenizer",
     "set_dropout",
     "task_names",
 ]

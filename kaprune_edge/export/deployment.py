@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kaprune_edge import artifacts
+from kaprune_edge.checkpoints import save_tokenizer
 from kaprune_edge.export import model_card
 from kaprune_edge.export.calibration import Calibration, quantize_calibrated
 from kaprune_edge.export.from_file import LARGEST_FILE
@@ -96,7 +97,7 @@ def export_model(
     with artifacts.new_folder(output) as staging:
         write_model(opened, staging)
         watch.advance(3)
-        error = logit_difference(staging, staging / MODEL, opened.reference)
+        error = logit_difference(staging, staging / MODEL, opened.reference, opened.tokenizer)
         check_parity(error)
         rounding_error, calibration = 0.0, None
         if rounding is not None:
@@ -106,7 +107,7 @@ def export_model(
                 model, calibration = quantize_calibrated(opened, calibrate, embeddings)
                 opened = replace(opened, model=model)
             write_onnx(opened.model, staging / MODEL)
-            rounding_error = logit_difference(staging, staging / MODEL, opened.reference)
+            rounding_error = logit_difference(staging, staging / MODEL, opened.reference, opened.tokenizer)
         layers = layer_report(opened.model)
         size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
         tokens = opened.config.vocab_size
@@ -129,7 +130,7 @@ def write_model(source: Source, folder: Path) -> None:
         raise InputError(f"{source.name} holds more than 2 GB of weights; that is not supported")
     write_onnx(source.model, folder / MODEL)
     source.config.save_pretrained(folder)
-    source.tokenizer.save_pretrained(folder)
+    save_tokenizer(source.tokenizer, folder)
     _name_tokenizer_for_all(folder / "tokenizer_config.json")
     _compact(folder / TOKENIZER)
 
@@ -174,6 +175,9 @@ def _write_card(
         rounded=rounded,
         rounding=deployment.quantization_error,
         metrics=source.metrics,
+        longest=source.tokenizer.model_max_length,
+        cut_left=source.tokenizer.truncation_side == "left",
+        token_types="token_type_ids" in source.tokenizer.model_input_names,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 

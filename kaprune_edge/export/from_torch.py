@@ -22,13 +22,15 @@ from kaprune_runtime.session import ANSWER_OUTPUTS
 __all__ = ["input_names", "to_onnx"]
 
 
-def to_onnx(model: PreTrainedModel) -> ir.Model:
+def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
     """Export an encoder and its head, right for every length up to its position embeddings and every padding.
 
     Initializers are named after the parameters; one that the graph holds transposed ends in ".T".
 
     Args:
         model: A supported encoder in float32; left as it was.
+        token_types: Whether its tokenizer gives token types; without them the model has no such input, and
+            takes every token as of the first text, as PyTorch does.
 
     Returns:
         Dense ONNX. Inputs int64 [batch_size, sequence_length], named as `input_names` says; output
@@ -42,6 +44,8 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
     if model.dtype != torch.float32:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)
+    if not token_types and "token_type_ids" in names:
+        names.remove("token_type_ids")
     answers = kind_of([type(model).__name__]) == QUESTIONS
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
     with _exportable(model), warnings.catch_warnings(), quiet("torch.onnx", "torch.export"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
+from onnxruntime import InferenceSession
 from transformers import (
     PretrainedConfig,
     PreTrainedModel,
@@ -22,7 +23,7 @@ from kaprune_edge.heads import read_logits
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT, kind_of
-from kaprune_runtime.session import run, session
+from kaprune_runtime.session import input_names, run, session
 
 __all__ = ["Source", "open_source"]
 
@@ -64,7 +65,7 @@ def _from_checkpoint(source: str) -> Source:
     metrics = Path(source) / "metrics.json"
     return Source(
         name=Path(source).name,
-        model=to_onnx(model),
+        model=to_onnx(model, token_types="token_type_ids" in tokenizer.model_input_names),
         config=model.config,
         tokenizer=tokenizer,
         reference=lambda feeds: _run_torch(model, feeds),
@@ -76,6 +77,12 @@ def _run_torch(model: PreTrainedModel, feeds: Mapping[str, np.ndarray]) -> np.nd
     with torch.inference_mode():
         output = model(**{name: torch.from_numpy(array) for name, array in feeds.items()})
     return read_logits(output).numpy()
+
+
+def _run_file(loaded: InferenceSession, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Run a file as Optimum does: what it does not take is left out, missing token types are zeros."""
+    zeros = np.zeros_like(feeds["input_ids"])
+    return run(loaded, {name: feeds.get(name, zeros) for name in input_names(loaded)})
 
 
 def _from_file(path: Path) -> Source:
@@ -93,7 +100,7 @@ def _from_file(path: Path) -> Source:
         model=model,
         config=config,
         tokenizer=load_tokenizer(str(home)),
-        reference=lambda feeds: run(dense, dict(feeds)),
+        reference=lambda feeds: _run_file(dense, feeds),
         metrics={},
     )
 

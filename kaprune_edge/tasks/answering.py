@@ -120,5 +120,5 @@ def _targets(cut: Sequence[Window], answers: Sequence[tuple[int, int]]) -> list[
 
 def _inside(window: Window, positions: range, span: tuple[int, int]) -> list[int]:
     """Those of a window's positions whose tokens share characters with a span."""
-    offsets = window.encoding.offsets
-    return [at for at in positions if max(offsets[at][0], span[0]) < min(offsets[at][1], span[1])]
+    spans = {at: window.span(at) for at in positions}
+    return [at for at, own in spans.items() if max(own[0], span[0]) < min(own[1], span[1])]

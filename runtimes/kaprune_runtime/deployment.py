@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,10 @@ MANIFEST = "kaprune.json"
 FORMAT_VERSION = 1
 """The newest `format_version` of kaprune.json that this package reads."""
 
+LARGEST_JSON = 1 << 26
+"""Bytes; the tokenizer.json of the largest vocabularies has half of that."""
+
+_LFS_POINTER = b"version https://git-lfs"
 _POSITIONS_AFTER_PADDING = {"mpnet", "roberta"}
 
 
@@ -53,30 +59,72 @@ def verify(folder: Path, *names: str) -> None:
 
     Raises:
         InputError: The folder or a file is missing, a file differs from its record in kaprune.json,
-            or kaprune.json was written by a newer kaprune-edge.
+            or kaprune.json is damaged or was written by a newer kaprune-edge.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give a deployment that `kaprune-edge export` wrote")
     for name in names:
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; give a deployment that `kaprune-edge export` wrote")
-    if not (folder / MANIFEST).exists():
-        return
-    manifest = read_json(folder / MANIFEST)
+    records = _read_records(folder)
+    for name in names:
+        if name in records and not _is_recorded(folder / name, records[name]):
+            raise InputError(
+                f"{folder / name} is not the file that {MANIFEST} describes (cut short or changed); "
+                "copy or export it again"
+            )
+
+
+def holds(folder: Path, name: str) -> bool:
+    """Tell whether a deployment has a file that not every deployment has, and check it as `verify` does.
+
+    Raises:
+        InputError: kaprune.json lists it but it is missing or changed, or it is no ordinary file.
+    """
+    path = folder / name
+    if not os.path.lexists(path):
+        if name not in _read_records(folder):
+            return False
+    elif not path.is_file():
+        raise InputError(f"{path} is no file that can be read; copy it again")
+    verify(folder, name)
+    return True
+
+
+def warn_unless_checked(folder: Path) -> None:
+    """Warn, once for each folder, that the files of a folder without kaprune.json are not checked."""
+    if not os.path.lexists(folder / MANIFEST):
+        warnings.warn(
+            f"{folder} has no {MANIFEST}: its files are used unchecked "
+            "(a deployment that `kaprune-edge export` wrote has one; copy it too)",
+            RuntimeWarning,
+            stacklevel=1,
+        )
+
+
+def _read_records(folder: Path) -> Mapping[str, Any]:
+    """Read what kaprune.json says of each file; nothing where there is no kaprune.json."""
+    path = folder / MANIFEST
+    if not os.path.lexists(path):
+        return {}
+    manifest = read_json(path)
     version, records = manifest.get("format_version"), manifest.get("files")
     if not isinstance(version, int) or not isinstance(records, dict):
-        raise InputError(f"{folder / MANIFEST} lacks format_version or files; export the model again")
+        raise InputError(f"{path} lacks format_version or files; export the model again")
     if version > FORMAT_VERSION:
         raise InputError(
             f"{folder} has format version {version}, this package reads up to {FORMAT_VERSION}; "
             "upgrade kaprune-edge-runtime"
         )
-    for name in names:
-        if (record := records.get(name)) is not None and record.get("sha256") != _sha256(folder / name):
-            raise InputError(
-                f"{folder / name} is not the file that {MANIFEST} describes (cut short or changed); "
-                "copy or export it again"
-            )
+    return records
+
+
+def _is_recorded(path: Path, record: Any) -> bool:
+    """Compare a file with its record; its size first, so that a huge file is not read."""
+    if not isinstance(record, dict):
+        return False
+    size = record.get("bytes")
+    return size in (None, path.stat().st_size) and record.get("sha256") == _sha256(path)
 
 
 def read_config(folder: Path, kind: str | None = None) -> ModelConfig:
@@ -139,18 +187,26 @@ def _text_columns(config: Mapping[str, Any]) -> int | None:
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object from an ordinary file of at most `LARGEST_JSON` bytes.
 
     Raises:
-        InputError: The file is unreadable or holds anything else.
+        InputError: The file is unreadable, no ordinary file, too large, or holds anything else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not path.is_file():
+            raise InputError(f"{path} is no file that can be read; copy or export it again")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_JSON + 1)
+        if content.startswith(_LFS_POINTER):
+            raise InputError(f"{path} is a Git LFS pointer, not the file itself; run `git lfs pull` there")
+        if len(content) > LARGEST_JSON:
+            raise InputError(f"{path} is larger than {LARGEST_JSON >> 20} MiB; copy or export it again")
+        found = json.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not readable JSON ({error}); copy or export it again") from error
-    if not isinstance(content, dict):
+    if not isinstance(found, dict):
         raise InputError(f"{path} holds no JSON object; copy or export it again")
-    return content
+    return found
 
 
 def _sha256(path: Path) -> str:

@@ -82,7 +82,12 @@ class Classifier:
         logits = np.empty((len(encodings), len(self.config.labels)), np.float32)
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            feeds = pad([encodings[index] for index in batch], self._inputs, self.config.pad_id)
+            feeds = pad(
+                [encodings[index] for index in batch],
+                self._inputs,
+                self.config.pad_id,
+                token_types=self._encoder.token_types,
+            )
             output = self._run(feeds)
             if output.shape != (len(batch), logits.shape[1]):
                 raise InputError(

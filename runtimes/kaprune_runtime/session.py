@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from kaprune_runtime.deployment import MODEL, verify
+from kaprune_runtime.deployment import MODEL, verify, warn_unless_checked
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.onnx_file import map_weights
 from kaprune_runtime.operators import library_path
@@ -44,6 +44,7 @@ def session(
     path = Path(folder_or_onnx)
     if path.suffix != ".onnx":
         verify(path, MODEL)
+        warn_unless_checked(path)
         path = path / MODEL
     elif not path.is_file():
         raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
