@@ -9,7 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
 
 from kaprune_edge import sparse_training
-from kaprune_edge.artifacts import check_resumable, resumable_folder
+from kaprune_edge.artifacts import check_new, check_resumable, check_temporary_folder, resumable_folder
 from kaprune_edge.augmentation.rows import check_augmentable
 from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
@@ -69,7 +69,7 @@ def prune(
         KapruneError: Training diverged, the disk is full, or the native library does not run.
     """
     join()
-    on_main(check_resumable)(output, resume=resume)
+    on_main(check_resumable)(output, recipe.model, recipe.teacher, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
     task, unlabelled = _texts(recipe)
     set_seed(recipe.seed)
@@ -85,6 +85,8 @@ def prune(
         on_main(check_latency)(student, pattern, recipe.latency_budget)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, _told(progress), unlabelled)
+        if finished := run.finished():
+            return Run(output, finished)
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
@@ -154,7 +156,7 @@ def distill(
         KapruneError: Training diverged, or the disk is full.
     """
     join()
-    on_main(check_resumable)(output, resume=resume)
+    on_main(check_resumable)(output, recipe.teacher, resume=resume)
     task, unlabelled = _texts(recipe)
     set_seed(recipe.seed)
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True)
@@ -165,6 +167,8 @@ def distill(
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, _told(progress), unlabelled)
+        if finished := run.finished():
+            return Run(output, finished)
         lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.teacher))
         steps = teach(student, teacher, layer_map, recipe.losses, lessons)
         return Run(output, run.finish(student, teacher, {"method": "distill", "student": str(shape)}, steps))
@@ -202,6 +206,7 @@ def evaluate(
         InputError: The source, the task or the device is wrong, or they do not fit.
         KapruneError: The device is out of reach, or lacks something.
     """
+    check_temporary_folder()
     watch = progress or Silent()
     task = load_task(task_spec)
     deployed = (Path(source) / MODEL).is_file()
@@ -245,6 +250,8 @@ def export(
     progress: Progress | None = None,
 ) -> Deployment:
     """Export a run, a checkpoint or an ONNX file as a deployment; see `export_model`."""
+    check_new(Path(output), source)
+    check_temporary_folder()
     return export_model(
         source,
         output,
@@ -275,6 +282,7 @@ def bench(
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare deployments with baselines; see `kaprune_edge.bench.benchmark.bench`."""
+    check_temporary_folder()
     return compare(
         deployments,
         baselines=baselines,

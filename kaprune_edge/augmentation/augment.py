@@ -48,7 +48,8 @@ def augment(
         KapruneError: The disk is full or not writable.
     """
     watch = progress or Silent()
-    check_resumable(output, resume=resume)
+    files = recipe.task.partition(":")[2].split(",")
+    check_resumable(output, *files, recipe.glove, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     check_augmentable(task)
     labeller = None
