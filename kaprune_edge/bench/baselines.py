@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
 
-import onnx_ir as ir
 from filelock import FileLock
 from transformers import BertConfig, PretrainedConfig
 
@@ -16,6 +15,7 @@ from kaprune_edge.artifacts import new_folder, write_json
 from kaprune_edge.assets import cache_folder
 from kaprune_edge.bench.comparison import Entrant
 from kaprune_edge.checkpoints import load_config
+from kaprune_edge.export.onnx_file import write_onnx
 from kaprune_edge.export.passes import optimization
 from kaprune_edge.export.quantize import dynamic_int8
 from kaprune_edge.heads import head_class
@@ -108,7 +108,7 @@ def _make(config: PretrainedConfig, folder: Path, quantized: bool) -> None:
         return
     model = export.to_onnx(head_class(config).from_config(config))
     optimization()(model)
-    ir.save(model, folder / MODEL)
+    write_onnx(model, folder / MODEL)
     config.save_pretrained(folder)
 
 

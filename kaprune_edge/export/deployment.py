@@ -12,13 +12,13 @@ from kaprune_edge import artifacts
 from kaprune_edge.checkpoints import save_tokenizer
 from kaprune_edge.export import model_card
 from kaprune_edge.export.calibration import Calibration, quantize_calibrated
-from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
-from kaprune_edge.export.onnx_file import write_onnx
+from kaprune_edge.export.onnx_file import check_onnx, write_onnx
 from kaprune_edge.export.operator_library import LIBRARY, find_library
 from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
 from kaprune_edge.export.passes import optimization, quantization
+from kaprune_edge.export.reading import LARGEST_FILE
 from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
 from kaprune_edge.export.trim import check_corpus, trim_vocabulary
@@ -108,6 +108,7 @@ def export_model(
                 opened = replace(opened, model=model)
             write_onnx(opened.model, staging / MODEL)
             rounding_error = logit_difference(staging, staging / MODEL, opened.reference, opened.tokenizer)
+        check_onnx(staging / MODEL)
         layers = layer_report(opened.model)
         size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
         tokens = opened.config.vocab_size
@@ -116,7 +117,7 @@ def export_model(
         rounded = {part: kind for part, kind in kinds.items() if kind}
         if operators is not None:
             (staging / LIBRARY).write_bytes(operators)
-        _write_card(opened, place, layers, deployment, rounded, staging)
+        _write_card(opened, place, layers, deployment, rounded, staging, trimmed=trim is not None)
         manifest = _manifest(opened, place, layers, deployment, rounded, staging)
         artifacts.write_json(staging / MANIFEST, manifest)
     watch.advance(4)
@@ -161,6 +162,8 @@ def _write_card(
     deployment: Deployment,
     rounded: Mapping[str, str],
     folder: Path,
+    *,
+    trimmed: bool,
 ) -> None:
     card = model_card.render(
         kind_of(source.config.architectures),
@@ -178,6 +181,7 @@ def _write_card(
         longest=source.tokenizer.model_max_length,
         cut_left=source.tokenizer.truncation_side == "left",
         token_types="token_type_ids" in source.tokenizer.model_input_names,
+        trimmed=trimmed,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from kaprune_edge.encoder import check_supported
-from kaprune_edge.export.domain import OPSET
+from kaprune_edge.export.domain import IR_VERSION, OPSET
+from kaprune_edge.export.finite import check_finite
 from kaprune_edge.export.graph import add_initializer, constant, is_op
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
@@ -20,6 +21,10 @@ from kaprune_runtime.kinds import QUESTIONS, kind_of
 from kaprune_runtime.session import ANSWER_OUTPUTS
 
 __all__ = ["input_names", "to_onnx"]
+
+_POSITIONS_FROM_ZERO = ("bert", "distilbert", "electra")
+"""Architectures that cut their positions out of a table. They are counted instead: ONNX Runtime's symbolic
+shape inference, which its quantizer begins with, then finds them as long as the inputs."""
 
 
 def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
@@ -38,9 +43,11 @@ def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
         of question answering `start_logits` and `end_logits`, [batch_size, sequence_length] each.
 
     Raises:
-        InputError: The architecture or the weights' type is not supported.
+        InputError: The architecture or the weights' type is not supported, or weights are not finite.
     """
     check_supported(model.config)
+    weights = ((name, weight.numpy(force=True)) for name, weight in model.state_dict().items())
+    check_finite(weights, model.config.name_or_path or "the model")
     if model.dtype != torch.float32:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)
@@ -64,6 +71,7 @@ def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
         )
     if program is None:
         raise InputError("torch.onnx gave no program; check that torch and onnxscript fit together")
+    program.model.ir_version = IR_VERSION
     _name_after_parameters(program.model.graph)
     program.optimize()
     ClearMetadataAndDocStringPass()(program.model)
@@ -90,6 +98,8 @@ class _Logits(nn.Module):
         inputs = {"input_ids": input_ids, "attention_mask": masked * torch.finfo(torch.float32).min}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
+        if self.model.config.model_type in _POSITIONS_FROM_ZERO:
+            inputs["position_ids"] = torch.arange(input_ids.shape[1])[None]
         output = self.model(**inputs)
         if "start_logits" in output:
             return output.start_logits, output.end_logits

@@ -30,8 +30,11 @@ A model for {{ kind | replace("-", " ") }} in one portable sparse ONNX file
 | largest difference of a logit after quantization | {{ "%.1e" | format(rounding) }} |
 {% endif -%}
 {% for name, value in metrics.items() -%}
-| {{ name }} | {{ "%.4g" | format(value) }} |
+| {{ name }}{{ before }} | {{ "%.4g" | format(value) }} |
 {% endfor %}
+{%- if metrics and before %}
+Scores were measured{{ before }}. What this file itself scores, `kaprune-edge evaluate` tells.
+{% endif %}
 ## Use
 
 On any ONNX Runtime from 1.20, with `pip install onnxruntime tokenizers`:
@@ -85,7 +88,10 @@ def render(kind: str, **facts: object) -> str:
     Args:
         kind: What the model is for; see `kaprune_runtime.kinds`.
         facts: title, source, machine, file_bytes, labels, packed, sparsity, parity, rounded, rounding,
-            metrics, longest, cut_left, token_types.
+            metrics, longest, cut_left, token_types, trimmed.
     """
+    happened = {"the vocabulary was trimmed": facts["trimmed"], "weights were rounded": facts["rounded"]}
+    changes = " and ".join(what for what, so in happened.items() if so)
+    before = f" before {changes}" if changes else ""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(_TEMPLATE).render(kind=kind, **_USES[kind], **facts)
+    return environment.from_string(_TEMPLATE).render(kind=kind, before=before, **_USES[kind], **facts)

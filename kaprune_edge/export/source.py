@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from onnxruntime import InferenceSession
 from transformers import (
     PretrainedConfig,
     PreTrainedModel,
@@ -23,7 +22,6 @@ from kaprune_edge.heads import read_logits
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT, kind_of
-from kaprune_runtime.session import input_names, run, session
 
 __all__ = ["Source", "open_source"]
 
@@ -52,7 +50,7 @@ def open_source(source: Path | str) -> Source:
         InputError: Something is missing, damaged or not supported.
     """
     path = Path(source)
-    if path.suffix == ".onnx":
+    if path.suffix == ".onnx" and not path.is_dir():
         return _from_file(path)
     if (path / MODEL).is_file() and not list(path.glob("*.safetensors")):
         return _from_file(path / MODEL)
@@ -79,35 +77,19 @@ def _run_torch(model: PreTrainedModel, feeds: Mapping[str, np.ndarray]) -> np.nd
     return read_logits(output).numpy()
 
 
-def _run_file(loaded: InferenceSession, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Run a file as Optimum does: what it does not take is left out, missing token types are zeros."""
-    zeros = np.zeros_like(feeds["input_ids"])
-    return run(loaded, {name: feeds.get(name, zeros) for name in input_names(loaded)})
-
-
 def _from_file(path: Path) -> Source:
     home = next(
         (folder for folder in path.absolute().parents[:2] if (folder / "config.json").is_file()), None
     )
     config = load_config(str(home)) if home else None
-    model = load_onnx(path, kind_of(config.architectures) if config else TEXT)
+    model, reference = load_onnx(path, kind_of(config.architectures) if config else TEXT)
     if home is None or config is None:
         raise InputError(f"no config.json beside {path}; put the model's config.json and tokenizer there")
-    _check_finite(model, path)
-    dense = session(path)
     return Source(
         name=path.name,
         model=model,
         config=config,
         tokenizer=load_tokenizer(str(home)),
-        reference=lambda feeds: _run_file(dense, feeds),
+        reference=reference,
         metrics={},
     )
-
-
-def _check_finite(model: ir.Model, path: Path) -> None:
-    """Raise InputError, with its name, where a weight is not finite."""
-    for name, weight in model.graph.initializers.items():
-        content = None if weight.const_value is None else weight.const_value.numpy()
-        if content is not None and content.dtype.kind == "f" and not np.isfinite(content).all():
-            raise InputError(f"{name} in {path} holds numbers that are not finite; give a sound model")

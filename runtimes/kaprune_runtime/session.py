@@ -19,6 +19,7 @@ ANSWER_OUTPUTS = ("start_logits", "end_logits")
 
 _FIRST_THAT_MAPS = (1, 22)
 """The onnxruntime release that takes external data beside a model that it is given as bytes."""
+_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def session(
@@ -42,7 +43,7 @@ def session(
         KapruneError: The provider is there but did not start.
     """
     path = Path(folder_or_onnx)
-    if path.suffix != ".onnx":
+    if path.is_dir() or path.suffix != ".onnx":
         verify(path, MODEL)
         warn_unless_checked(path)
         path = path / MODEL
@@ -72,8 +73,10 @@ def session(
 def _map_weights(path: Path, options: onnxruntime.SessionOptions) -> bytes | None:
     if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < _FIRST_THAT_MAPS:
         return None
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
-    return map_weights(path)
+    mapped = map_weights(path)
+    if mapped is not None:
+        options.add_session_config_entry(_EXTERNAL_FOLDER, str(path.resolve().parent))
+    return mapped
 
 
 def _register_library(options: onnxruntime.SessionOptions) -> None:

@@ -36,3 +36,12 @@ def test_other_architectures_and_types_are_refused():
         to_onnx(AutoModelForSequenceClassification.from_config(config))
     with pytest.raises(InputError, match="float32"):
         to_onnx(tiny.make_model("bert", vocab_size=graphs.VOCABULARY).half())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_is_named(value):
+    model = tiny.make_model("bert", vocab_size=graphs.VOCABULARY)
+    with torch.no_grad():
+        model.base_model.embeddings.word_embeddings.weight[7, 3] = value
+    with pytest.raises(InputError, match=r"bert\.embeddings\.word_embeddings\.weight .* has 1 weights"):
+        to_onnx(model)
