@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,18 @@ def describe_machine(root: Path = Path("/"), machine: str = platform.machine()) 
         onnxruntime=onnxruntime.__version__,
         kernels=_kernels(),
     )
+
+
+def int8_saturates(machine: str, features: Collection[str]) -> bool:
+    """Tell whether ONNX Runtime's products of unsigned and signed bytes saturate on a processor.
+
+    x86 without VNNI adds two such products in 16 bits, which large weights overflow.
+
+    Args:
+        machine: What `uname -m` says.
+        features: Its vector instructions, named as Linux names them.
+    """
+    return machine in ("x86_64", "AMD64") and not {"avx_vnni", "avx512_vnni"} & set(features)
 
 
 def _kernels() -> str | None:
