@@ -1,12 +1,12 @@
 """The comparison itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
-from kaprune_edge.bench.baselines import make_baseline
+from kaprune_edge.bench.baselines import INT8, make_baseline
 from kaprune_edge.bench.comparison import Comparison, Entrant, Row, Setting, Workload
 from kaprune_edge.bench.providers import choose, what_they_left
 from kaprune_edge.bench.turns import time_in_turns
@@ -79,7 +79,9 @@ def bench(
         if baselines:
             watch.start("preparing baselines", len(baselines))
         for done, spec in enumerate(baselines, 1):
-            entrants.append(make_baseline(spec, deployments[0], Path(scratch)))
+            entrants.append(
+                make_baseline(spec, deployments[0], Path(scratch), saturates=place.int8_saturates)
+            )
             watch.advance(done)
         for entrant in entrants[len(deployments) :]:
             if task is not None and not entrant.random_weights:
@@ -114,8 +116,17 @@ def bench(
         machine=settings[0].machine,
         before=settings[0].before,
         after=settings[-1].after,
-        notes=(*notes, *what_they_left(rows)),
+        notes=(*notes, *what_they_left(rows), *_how_rounded(baselines, place)),
     )
+
+
+def _how_rounded(baselines: Sequence[str], device: Device) -> Iterator[str]:
+    """Say how ONNX Runtime quantized baselines for the device's processor."""
+    if any(spec.endswith(INT8) for spec in baselines):
+        if device.int8_saturates:
+            yield f"{INT8}: 7 bits a weight; without VNNI, sums of larger ones would saturate."
+        else:
+            yield f"{INT8}: 8 bits a weight."
 
 
 def _start(device: Device, entrant: Entrant, workload: Workload, provider: str) -> Worker:

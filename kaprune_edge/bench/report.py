@@ -10,6 +10,7 @@ from rich.text import Text
 from kaprune_edge.bench.comparison import Comparison, Row
 from kaprune_edge.bench.providers import nodes_taken, short_name
 from kaprune_runtime.condition import Condition
+from kaprune_runtime.machine import Machine
 from kaprune_runtime.providers import CPU
 
 
@@ -85,7 +86,7 @@ def _legend(comparison: Comparison) -> str:
         lines.append("nodes taken: how many of the graph's the provider ran; the CPU ran the rest.")
     features = f" ({', '.join(machine.features)})" if machine.features else ""
     lines.append(
-        f"{machine.processor}{features}, {_count(machine.cores, 'core')}, "
+        f"{machine.processor}{features}, {_cores(machine)}, "
         f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, "
         f"{f'Python {machine.python}' if machine.python else 'no Python'}, "
         f"{f'sparse kernels for {machine.kernels}' if machine.kernels else 'no sparse kernels'}."
@@ -112,6 +113,12 @@ def _condition(before: Condition, after: Condition) -> str:
         parts.append(f"throttled {_count(after.throttlings - before.throttlings, 'time')} by heat")
     line = "; ".join(parts)
     return f"{line[0].upper()}{line[1:]}." if line else ""
+
+
+def _cores(machine: Machine) -> str:
+    """Say how many cores there are, and how many of them could be used."""
+    present = _count(machine.cores_present, "core")
+    return present if machine.cores == machine.cores_present else f"{machine.cores} of {present} for use"
 
 
 def _count(number: int, noun: str) -> str:

@@ -94,7 +94,8 @@ class _Logits(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        masked = (1 - attention_mask.to(torch.float32))[:, None, None, :]
+        # Anything but 0 is a token, as the models themselves have it.
+        masked = (attention_mask == 0).to(torch.float32)[:, None, None, :]
         inputs = {"input_ids": input_ids, "attention_mask": masked * torch.finfo(torch.float32).min}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids

@@ -105,5 +105,11 @@ def _library() -> ctypes.CDLL:
     library.KapruneMultiply.argtypes = [*matrix, address, address, size, address, address]
     library.KapruneGradient.argtypes = [*matrix, size, address, address, address]
     for function in (library.KapruneMultiply, library.KapruneGradient):
-        function.restype = None
+        function.restype = ctypes.c_bool
+        function.errcheck = _check
     return library
+
+
+def _check(done: bool, function: Any, arguments: tuple[Any, ...]) -> None:
+    if not done:
+        raise KapruneError("not enough memory for a sparse product; use a smaller batch")

@@ -1,6 +1,5 @@
 """A deployment as an ONNX Runtime session."""
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from kaprune_runtime.deployment import MODEL, verify, warn_unless_checked
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.onnx_file import map_weights
 from kaprune_runtime.operators import library_path
+from kaprune_runtime.processors import check_threads
 from kaprune_runtime.providers import CPU, choose_provider, is_plugin
 
 ANSWER_OUTPUTS = ("start_logits", "end_logits")
@@ -32,7 +32,7 @@ def session(
 
     Args:
         folder_or_onnx: The folder, or the file.
-        threads: Threads that one run may use; at least 1, at most as many as the machine has cores.
+        threads: Threads that one run may use; at least 1, at most as many as this process may use cores.
         provider: Execution provider of this onnxruntime, or path of a plugin library that holds one; what it
             cannot run falls to the CPU provider.
         portable: Leave the native operator library out.
@@ -50,8 +50,6 @@ def session(
     elif not path.is_file():
         raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
     check_threads(threads)
-    if threads > (cores := os.cpu_count() or threads):
-        raise InputError(f"the machine has {cores} cores; give 1 to {cores} threads")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -87,12 +85,6 @@ def _register_library(options: onnxruntime.SessionOptions) -> None:
         warnings.warn(
             f"running without sparse kernels, slower: {_one_line(error)}", RuntimeWarning, stacklevel=1
         )
-
-
-def check_threads(threads: int) -> None:
-    """Raise InputError unless `threads` is at least 1 (ONNX Runtime takes 0 for all cores)."""
-    if threads < 1:
-        raise InputError(f"{threads} threads cannot run anything; give 1 or more")
 
 
 def input_names(loaded: onnxruntime.InferenceSession) -> list[str]:
