@@ -62,19 +62,19 @@ CASES = [
     (
         None,
         "kaprune-edge predict deployment -bad",
-        "No such option: -b; .* begins with a dash goes after --; see",
+        "No such option: -b; .* begins with a dash goes after --",
     ),
     (None, "kaprune-edge predict deployment --threds 2 text", "No such option: --threds; .*--threads"),
     (None, "kaprune-edge predict deployment text --pair", "'--pair' requires an argument; see kaprune-edge"),
     (
         None,
         f"kaprune-edge predict deployment {NOT_UTF8}",
-        r"\\xff\\u202e is not UTF-8; write it in that encoding",
+        r"\\xff\\u202e is not UTF-8; write it",
     ),
     (
         None,
         f"kaprune_runtime predict deployment {NOT_UTF8}",
-        r"\\xff\\u202e is not UTF-8; write it in that enc",
+        r"\\xff\\u202e is not UTF-8; write it",
     ),
     (None, "kaprune-edge predict 'a\x1b]0;b\x07\u202e' c", r"a\\x1b\]0;b\\x07\\u202e is not a folder; give"),
     (None, "kaprune-edge predict 'two\nlines' c", r"two\\nlines is not a folder; give a deployment"),
@@ -158,45 +158,45 @@ CASES = [
     (
         None,
         f"{PRUNE} --one-shot --epochs 5",
-        "training.epochs would change nothing: one-shot pruning trains no",
+        "training.epochs would change nothing: one-shot",
     ),
     (
         None,
         f"{PRUNE} --one-shot --learning-rate 1e-3",
-        "training.learning_rate would change nothing: one-shot",
+        "training.learning_rate would change nothing",
     ),
     (
         None,
         f"{PRUNE} --teacher model --teacher-epochs 2",
-        "teacher_training.epochs would change nothing: a given",
+        "teacher_training.epochs would change nothing",
     ),
     (
         None,
         f"{PRUNE} --latency-budget 5 --sparsity 0.5",
-        "sparsity would change nothing: a latency budget repl",
+        "sparsity would change nothing",
     ),
     (
         None,
         f"{PRUNE} --replaced-share 0.2",
-        "replaced_share would change nothing without copies; add augment",
+        "replaced_share would change nothing",
     ),
     (
         None,
         f"{DISTILL} --augment 0 --replaced-share 0.2",
-        "replaced_share would change nothing without copies",
+        "replaced_share would change nothing",
     ),
     (None, f"{EXPORT} --calibrate gone", "nothing to calibrate; add --quantize int8"),
     (None, f"{PREDICT} --null-threshold 0", "deployment is for text-classif.* no --null-threshold; leave it"),
     (
         None,
         f"{PREDICT} --question why",
-        "deployment is for text-classification and takes no --question; leave",
+        "deployment is for .* and takes no --question; leave",
     ),
     (None, f"{PREDICT} --device-python python4", "python4 is for another machine; name that with --device"),
     (
         None,
         f"{RUNTIME} --null-threshold 0",
-        "deployment is for text-classification and takes no --null-thres",
+        "deployment is for .* and takes no --null-thres",
     ),
     # Recipes.
     (None, f"{PRUNE} --recipe r.yaml", "cannot read recipe r.yaml: No such file"),
@@ -275,7 +275,7 @@ CASES = [
     (
         None,
         f"{BENCH} --json absent/figures.json",
-        "cannot write absent/figures.json: No such file or directory; choose another --json",
+        "absent/figures.json: No such .*; choose another --json",
     ),
     (delete("deployment/model.onnx"), BENCH, "deployment holds no model.onnx; give a deployment"),
     # The runtime's own commands.

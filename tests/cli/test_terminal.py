@@ -1,0 +1,183 @@
+"""Real processes on terminals, pipes and broken streams: data stays data, and every end is one line."""
+
+import errno
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tiny import make_model
+from transformers import AutoTokenizer
+
+from kaprune_edge.workflow import export
+
+EDGE = [sys.executable, "-m", "kaprune_edge_cli"]
+RUNTIME = [sys.executable, "-m", "kaprune_runtime"]
+BOTH = pytest.mark.parametrize("program", [EDGE, RUNTIME], ids=["edge", "runtime"])
+
+MARKUP = ":red_heart: [bold]x[/bold] 😀 é"
+UNSEEN = "a\x1b[31mb\x1b]0;t\x07\rc\x9bd\u202ee\u2028f\u200fg\u2066h"
+SHOWN = r"a\x1b[31mb\x1b]0;t\x07\rc\u009bd\u202ee\u2028f\u200fg\u2066h"
+
+
+@pytest.fixture(scope="module")
+def named(goods, tmp_path_factory):
+    """A deployment whose labels steer the terminal."""
+    folder = tmp_path_factory.mktemp("named")
+    tokenizer = AutoTokenizer.from_pretrained(goods / "model")
+    model = make_model("bert", vocab_size=len(tokenizer), label_names=[UNSEEN, UNSEEN + "2"])
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    return export(str(folder / "model"), str(folder / "deployment")).folder
+
+
+def do(command, **options):
+    options = {"capture_output": True, "timeout": 120, **options}
+    return subprocess.run([str(word) for word in command], **options)
+
+
+def on_terminal(command):
+    """Everything that a command writes to a terminal of 80 columns."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["COLUMNS"] = "80"
+        os.execv(command[0], [str(word) for word in command])
+    written = b""
+    try:
+        while piece := os.read(terminal, 4096):
+            written += piece
+    except OSError as error:
+        assert error.errno == errno.EIO
+    os.waitpid(child, 0)
+    return written.decode()
+
+
+@BOTH
+def test_data_is_printed_as_it_is(goods, program):
+    done = do([*program, "predict", goods / "deployment", MARKUP, "-5 stars", "-5"])
+    texts = [
+        line.split("\t" if program is RUNTIME else "  ", 2)[2] for line in done.stdout.decode().splitlines()
+    ]
+    assert texts == [MARKUP, "-5 stars", "-5"]
+
+
+@BOTH
+def test_a_terminal_is_not_steered_by_labels_and_texts(named, program):
+    written = on_terminal([*program, "predict", named, UNSEEN, MARKUP])
+    first, second = written.splitlines()
+    assert written.replace("\r\n", "").isprintable()
+    assert first.startswith(SHOWN) and first.endswith(SHOWN)
+    assert second.endswith(MARKUP)
+
+
+@BOTH
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_json_holds_the_same_text_in_every_encoding(named, program, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = do([*program, "predict", named, MARKUP, "--json"], env=environment)
+    printed = json.loads(done.stdout.decode(encoding))
+    prediction = printed if program is RUNTIME else printed["predictions"][0]
+    assert list(prediction["scores"]) == [UNSEEN, UNSEEN + "2"]
+    assert not set(done.stdout.decode(encoding)) & set(UNSEEN) - set(map(chr, range(32, 127)))
+    assert do([*program, "predict", named, MARKUP], env=environment).returncode == 0
+
+
+def test_the_value_of_a_regression_has_its_own_name_or_none(checkpoint, tmp_path):
+    for name, labels in (("plain", ["LABEL_0"]), ("named", ["quality"])):
+        export(checkpoint(label_names=labels, problem_type="regression"), tmp_path / name)
+    printed = [
+        do([*EDGE, "predict", tmp_path / name, "a film"]).stdout.decode() for name in ("plain", "named")
+    ]
+    value = printed[0].split("  ")[0]
+    assert float(value) and printed == [f"{value}  a film\n", f"quality  {value}  a film\n"]
+
+
+@BOTH
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_that_fails(goods, program, unbuffered):
+    command = " ".join(map(str, [*program, "predict", goods / "deployment", "text"]))
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+
+    def shell(redirected):
+        done = do(["bash", "-c", f"{command} {redirected}"], env=environment, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    assert shell(">/dev/full") == (
+        1,
+        "",
+        "error: cannot write to standard output: No space left on device; redirect it to another place\n",
+    )
+    assert shell(">&-") == (
+        1,
+        "",
+        "error: standard output is closed; redirect it to a file or to /dev/null\n",
+    )
+    assert shell("| true; exit ${PIPESTATUS[0]}") == (141, "", "")
+    code, printed, _ = shell("2>&- <&-")
+    assert (code, printed.endswith("text\n")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"\xff\n", "line 1 of standard input is not UTF-8; send JSON lines in UTF-8"),
+        (b"{\n", "line 1 of standard input is not JSON (Expecting property name"),
+        (b"[]\n", 'line 1 of standard input needs "texts", a list of texts; send one'),
+        (b'{"texts": ["\\ud800"]}\n', 'line 1 of standard input needs "texts", a list of texts; send one'),
+        (
+            b'{"texts": ["a"], "pairs": 1}\n',
+            'line 1 of standard input needs "pairs", a list of texts or null',
+        ),
+    ],
+)
+def test_requests_that_are_wrong(goods, line, message):
+    done = do([*RUNTIME, "classifier", goods / "deployment"], input=line)
+    assert (done.returncode, done.stdout) == (2, b"")
+    (complaint,) = done.stderr.decode().splitlines()
+    assert complaint.startswith(f"error: {message}")
+
+
+def stopped(command, folder, pattern, signals, cwd):
+    """Exit code and last line of a command that gets signals once it has made a folder."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=cwd)
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.05)
+    complaints = process.communicate(timeout=60)[1].splitlines()
+    assert [line for line in complaints[:-1] if "..." not in line] == []
+    assert not list(folder.glob("kaprune-*")) and not list(folder.glob(".new.partial"))
+    return process.returncode, complaints[-1]
+
+
+@pytest.mark.parametrize(
+    ("signals", "code", "message"),
+    [
+        ([signal.SIGTERM], 143, "error: stopped by SIGTERM"),
+        ([signal.SIGHUP], 129, "error: stopped by SIGHUP"),
+        ([signal.SIGINT, signal.SIGINT], 130, "error: stopped"),
+    ],
+)
+def test_signals_leave_a_line_and_no_folder(place, tmp_path, signals, code, message):
+    bench = [*EDGE, "bench", "deployment", "--sequence-length", "16", "--rounds", "9999"]
+    assert stopped(bench, tmp_path, "kaprune-bench-*", signals, place) == (code, message)
+
+
+def test_two_interrupts_of_an_export(place):
+    command = [*EDGE, "export", "model", "-o", "new"]
+    assert stopped(command, place, ".new.partial", [signal.SIGINT] * 2, place) == (130, "error: stopped")
+    assert not (place / "new").exists()
+
+
+def test_proposed_commands_are_quoted(place, run):
+    said = run("kaprune-edge export model -o 'my $(new)'").out.splitlines()[-1]
+    assert said == "next: kaprune-edge bench 'my $(new)' --baseline tinybert-4l-312d"
+    said = run("kaprune-edge export model -o ./-odd\x1b").out.splitlines()[-1]
+    assert said == r"next: kaprune-edge bench $'./-odd\x1b' --baseline tinybert-4l-312d"
