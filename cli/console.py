@@ -32,8 +32,11 @@ def progress() -> Iterator["TerminalProgress | LogProgress"]:
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[figures]}", markup=False),
     )
-    with Bars(*columns, console=ERR) as bars:
+    bars = Bars(*columns, console=ERR)
+    try:
         yield TerminalProgress(bars)
+    finally:
+        bars.stop()
 
 
 class TerminalProgress:
@@ -45,6 +48,7 @@ class TerminalProgress:
 
     def start(self, stage: str, total: int) -> None:
         """Add a bar."""
+        self._bars.start()  # not before: where no stage comes, the cursor need not be hidden
         self._stage = self._bars.add_task(visible(stage), total=total, figures="")
 
     def advance(self, done: int, **figures: float | str) -> None:

@@ -116,7 +116,7 @@ def _open_streams() -> None:
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stdout is None:
-        raise KapruneError("standard output is closed; redirect it to a file or to /dev/null")
+        raise KapruneError("standard output is closed; redirect it to a file or /dev/null")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
