@@ -4,16 +4,17 @@ import errno
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from tiny import make_model
-from transformers import AutoTokenizer
 
-from kaprune_edge.workflow import export
+from kaprune_edge_cli.console import scores
+from kaprune_runtime.deployment import ModelConfig
+from kaprune_runtime.pipeline import Prediction, columns
 
 EDGE = [sys.executable, "-m", "kaprune_edge_cli"]
 RUNTIME = [sys.executable, "-m", "kaprune_runtime"]
@@ -27,12 +28,12 @@ SHOWN = r"a\x1b[31mb\x1b]0;t\x07\rc\u009bd\u202ee\u2028f\u200fg\u2066h"
 @pytest.fixture(scope="module")
 def named(goods, tmp_path_factory):
     """A deployment whose labels steer the terminal."""
-    folder = tmp_path_factory.mktemp("named")
-    tokenizer = AutoTokenizer.from_pretrained(goods / "model")
-    model = make_model("bert", vocab_size=len(tokenizer), label_names=[UNSEEN, UNSEEN + "2"])
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    return export(str(folder / "model"), str(folder / "deployment")).folder
+    folder = shutil.copytree(goods / "deployment", tmp_path_factory.mktemp("named") / "deployment")
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {"0": UNSEEN, "1": UNSEEN + "2"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "kaprune.json").unlink()  # which holds the digest of config.json
+    return folder
 
 
 def do(command, **options):
@@ -86,14 +87,25 @@ def test_json_holds_the_same_text_in_every_encoding(named, program, encoding):
     assert do([*program, "predict", named, MARKUP], env=environment).returncode == 0
 
 
-def test_the_value_of_a_regression_has_its_own_name_or_none(checkpoint, tmp_path):
-    for name, labels in (("plain", ["LABEL_0"]), ("named", ["quality"])):
-        export(checkpoint(label_names=labels, problem_type="regression"), tmp_path / name)
-    printed = [
-        do([*EDGE, "predict", tmp_path / name, "a film"]).stdout.decode() for name in ("plain", "named")
-    ]
-    value = printed[0].split("  ")[0]
-    assert float(value) and printed == [f"{value}  a film\n", f"quality  {value}  a film\n"]
+@pytest.mark.parametrize(
+    ("problem_type", "values", "written"),
+    [
+        ("regression", {"LABEL_0": 2.5}, ["2.50"]),
+        ("regression", {"quality": -2.5}, ["quality", "-2.50"]),
+        ("regression", {"width": 1.0, "height": 2.0}, ["width", "1.00", "height", "2.00"]),
+        ("single_label_classification", {"LABEL_0": 0.25, "LABEL_1": 0.75}, ["LABEL_1", "0.75"]),
+    ],
+)
+def test_a_regression_is_a_value_with_its_own_name_or_none(problem_type, values, written):
+    config = ModelConfig(tuple(values), problem_type, 10, 0, 10)
+    label, score = max(values.items(), key=lambda pair: pair[1])
+    assert columns(Prediction(label, score, values), config, digits=2) == written
+
+
+def test_correlations_are_no_per_cent():
+    assert scores({"pearson": 0.8741, "matthews": -0.5, "accuracy": 0.8741, "f1": 1}) == (
+        "pearson 0.874, matthews -0.500, accuracy 87.4, f1 100.0"
+    )
 
 
 @pytest.mark.parametrize(("program", "unbuffered"), [(EDGE, ""), (RUNTIME, "1")], ids=["edge", "runtime"])
@@ -113,7 +125,7 @@ def test_standard_output_that_fails(goods, program, unbuffered):
     assert shell(">&-") == (
         1,
         "",
-        "error: standard output is closed; redirect it to a file or to /dev/null\n",
+        "error: standard output is closed; redirect it to a file or /dev/null\n",
     )
     assert shell("| true; exit ${PIPESTATUS[0]}") == (141, "", "")
     code, printed, _ = shell("2>&- <&-")
