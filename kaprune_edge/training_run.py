@@ -21,7 +21,7 @@ from kaprune_edge.budget.plan import Plan, Planner
 from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
-from kaprune_edge.encoder import encoder_matrices, encoder_weights
+from kaprune_edge.encoder import encoder_matrices, encoder_size, encoder_weights
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
@@ -181,6 +181,7 @@ class TrainingRun:
             "teacher_metrics": self._score(teacher),
             "encoder_weights": encoder_weights(student),
             "teacher_encoder_weights": encoder_weights(teacher),
+            "encoder_size": encoder_size(student),
         }
         student.save_pretrained(self.folder)
         save_tokenizer(self.tokenizer, self.folder)

@@ -9,9 +9,11 @@ from rich.text import Text
 
 from kaprune_edge.bench.comparison import Comparison, Row
 from kaprune_edge.bench.providers import nodes_taken, short_name
+from kaprune_edge.tasks.metrics import CORRELATIONS, shown
 from kaprune_runtime.condition import Condition
 from kaprune_runtime.machine import Machine
 from kaprune_runtime.providers import CPU
+from kaprune_runtime.terminal import visible
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -20,11 +22,12 @@ def render(comparison: Comparison) -> RenderableType:
     table.add_column("model", overflow="fold", min_width=15)
     columns = _columns(comparison)
     for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in comparison.rows:
         name = f"{row.name} *" if row.random_weights else row.name
-        table.add_row(Text(name), *(cell(row) for cell in columns.values()))
-    return Group(table, Text(_legend(comparison)))
+        table.add_row(*(Text(visible(text)) for text in (name, *(cell(row) for cell in columns.values()))))
+    legend = "\n".join(map(visible, _legend(comparison)))
+    return Group(table, Text(legend))
 
 
 def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
@@ -35,9 +38,9 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
         columns["provider"] = lambda row: short_name(row.provider)
     headline = next((next(iter(row.metrics)) for row in comparison.rows if row.metrics), None)
     if headline is not None:
-        unit = "%" if headline in ("accuracy", "f1") else "x 100"
-        columns[f"{headline}\n{unit}"] = lambda row: (
-            f"{row.metrics[headline]:.1%}"[:-1] if row.metrics else "-"
+        unit = "" if headline in CORRELATIONS else "\n%"
+        columns[f"{headline}{unit}"] = lambda row: (
+            shown(headline, row.metrics[headline]) if row.metrics else "-"
         )
     if others:
         columns["nodes\ntaken"] = _nodes
@@ -67,7 +70,7 @@ def _digits(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def _legend(comparison: Comparison) -> str:
+def _legend(comparison: Comparison) -> list[str]:
     load, machine = comparison.workload, comparison.machine
     lines = [
         f"Each run: {_count(load.batch_size, 'text')} of {_count(load.sequence_length, 'token')}, "
@@ -93,7 +96,7 @@ def _legend(comparison: Comparison) -> str:
     )
     if condition := _condition(comparison.before, comparison.after):
         lines.append(condition)
-    return "\n".join([*lines, *comparison.notes])
+    return [*lines, *comparison.notes]
 
 
 def _condition(before: Condition, after: Condition) -> str:

@@ -28,7 +28,7 @@ from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, TOKENIZE
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import kind_of
 
-__all__ = ["Deployment", "export_model", "write_model"]
+__all__ = ["Deployment", "check_calibration", "export_model", "write_model"]
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Deployment:
 
 
 def export_model(
-    source: Path | str,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     *,
     target: str = "x86-64",
     quantize: str | None = None,
     embeddings: str | None = None,
     calibrate: Task | None = None,
-    trim: Path | None = None,
-    library: Path | None = None,
+    trim: str | Path | None = None,
+    library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
     """Export a model as one portable sparse ONNX file, with all that is needed to run it.
@@ -79,10 +79,11 @@ def export_model(
         InputError: An argument is wrong, or the source is missing, damaged or not supported.
         KapruneError: The exported model's logits differ from the source's, or the disk is full.
     """
-    watch = progress or Silent()
+    watch, output = progress or Silent(), Path(output)
+    trim, library = (Path(path) if path is not None else None for path in (trim, library))
     place, rounding = find_target(target), quantization(weights=quantize, embeddings=embeddings)
-    if calibrate is not None and quantize is None:
-        raise InputError("without int8 matrices there is nothing to calibrate; add --quantize int8")
+    if calibrate is not None:
+        check_calibration(quantize)
     operators = find_library(place, library)
     artifacts.check_new(output)
     if trim is not None:
@@ -122,6 +123,12 @@ def export_model(
         artifacts.write_json(staging / MANIFEST, manifest)
     watch.advance(4)
     return deployment
+
+
+def check_calibration(quantize: str | None) -> None:
+    """Raise InputError unless there are matrices to calibrate."""
+    if quantize is None:
+        raise InputError("without int8 matrices there is nothing to calibrate; add --quantize int8")
 
 
 def write_model(source: Source, folder: Path) -> None:

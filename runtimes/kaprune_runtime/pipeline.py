@@ -112,6 +112,14 @@ def predictions(logits: np.ndarray, config: ModelConfig) -> list[Prediction]:
     ]
 
 
+def columns(prediction: Prediction, config: ModelConfig, *, digits: int) -> list[str]:
+    """Write a prediction for a line: its label and probability, or a regression's values with their names."""
+    if config.problem_type != "regression" and len(config.labels) > 1:
+        return [prediction.label, f"{prediction.score:.{digits}f}"]
+    written = [(name, f"{value:.{digits}f}") for name, value in prediction.scores.items()]
+    return [written[0][1]] if config.labels == ("LABEL_0",) else [part for pair in written for part in pair]
+
+
 def _scores(logits: np.ndarray, problem_type: str) -> np.ndarray:
     """Turn logits into probabilities, or leave the values of a regression, as transformers' pipeline does."""
     if problem_type == "regression":

@@ -1,5 +1,6 @@
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,22 @@ def unreachable_hub(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
 
 
+@pytest.fixture(autouse=True)
+def own_signals():
+    """Take the handlers of a command away again."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a command line in this process, from its entry point on."""
 
     def run(line):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which an earlier command leaves ignored
         program, *arguments = shlex.split(line)
         monkeypatch.setattr(sys, "argv", [program, *arguments])
         with pytest.raises(SystemExit) as exited:

@@ -16,6 +16,7 @@ EVALUATE = f"kaprune-edge evaluate model {TASK}"
 BENCH = "kaprune-edge bench deployment --sequence-length 16 --rounds 1"
 PREDICT = "kaprune-edge predict deployment text"
 RUNTIME = "kaprune_runtime predict deployment text"
+NOT_UTF8 = "'\udcff\u202e'"
 
 
 def write(name, content):
@@ -58,6 +59,25 @@ CASES = [
     (None, "kaprune-edge prune model", "Missing option '--output' / '-o'; see kaprune-edge prune --help"),
     (None, f"{PRUNE} --sparsty 0.9", "No such option.*--sparsty.*; see kaprune-edge prune --help"),
     (None, f"{PRUNE} --sparsity high", "Invalid value for '--sparsity'.*; see kaprune-edge prune --help"),
+    (
+        None,
+        "kaprune-edge predict deployment -bad",
+        "No such option: -b; .* begins with a dash goes after --",
+    ),
+    (None, "kaprune-edge predict deployment --threds 2 text", "No such option: --threds; .*--threads"),
+    (None, "kaprune-edge predict deployment text --pair", "'--pair' requires an argument; see kaprune-edge"),
+    (
+        None,
+        f"kaprune-edge predict deployment {NOT_UTF8}",
+        r"\\xff\\u202e is not UTF-8; write it",
+    ),
+    (
+        None,
+        f"kaprune_runtime predict deployment {NOT_UTF8}",
+        r"\\xff\\u202e is not UTF-8; write it",
+    ),
+    (None, "kaprune-edge predict 'a\x1b]0;b\x07\u202e' c", r"a\\x1b\]0;b\\x07\\u202e is not a folder; give"),
+    (None, "kaprune-edge predict 'two\nlines' c", r"two\\nlines is not a folder; give a deployment"),
     (None, "kaprune-edge predict deployment", "Missing argument 'text'; see kaprune-edge predict"),
     (None, "kaprune-edge demo --output model", "model exists; choose another --output or delete it"),
     (None, "kaprune-edge doctor now", "unexpected extra argument.*; see kaprune-edge doctor --help"),
@@ -129,7 +149,7 @@ CASES = [
     (None, f"{PRUNE} --pattern 3x1", "pattern 3x1 does not divide a 32 x 32 matrix; choose a block"),
     (None, f"{PRUNE} --pattern 7:3", "unknown pattern '7:3'; use unstructured, RxC such as 4x1, or N:M"),
     (None, f"{PRUNE} --pattern zebra", "unknown pattern 'zebra'; use unstructured, RxC such as 4x1"),
-    (None, f"{PRUNE} --pattern 2:4", "pattern 2:4 needs sparsity 0.5, not 0.95"),
+    (None, f"{PRUNE} --pattern 2:4 --sparsity 0.9", "pattern 2:4 needs sparsity 0.5, not 0.9"),
     (None, f"{PRUNE} --schedule slow", "schedule.course is 'slow'; it should be 'cubic' or 'linear'"),
     (None, f"{PRUNE} --epochs 0", "training.epochs is 0.0; it should be greater than 0"),
     (None, f"{PRUNE} --epochs inf", "training.epochs is inf; it should be a finite number"),
@@ -138,6 +158,50 @@ CASES = [
     (None, f"{DISTILL} --student huge", "unknown student 'huge'; use tinybert-4l-312d, .*LAYERSxWIDTH"),
     (None, f"{DISTILL} --student 3x16", "student 3x16 has 3 layers, its teacher only 2; choose fewer"),
     (None, f"{DISTILL} --student 1x18", "18 is not a multiple of .*4 attention heads; use 1x16"),
+    # Options that would change nothing.
+    (
+        None,
+        f"{PRUNE} --one-shot --epochs 5",
+        "training.epochs would change nothing: one-shot",
+    ),
+    (
+        None,
+        f"{PRUNE} --one-shot --learning-rate 1e-3",
+        "training.learning_rate would change nothing",
+    ),
+    (
+        None,
+        f"{PRUNE} --teacher model --teacher-epochs 2",
+        "teacher_training.epochs would change nothing",
+    ),
+    (
+        None,
+        f"{PRUNE} --latency-budget 5 --sparsity 0.5",
+        "sparsity would change nothing",
+    ),
+    (
+        None,
+        f"{PRUNE} --replaced-share 0.2",
+        "replaced_share would change nothing",
+    ),
+    (
+        None,
+        f"{DISTILL} --augment 0 --replaced-share 0.2",
+        "replaced_share would change nothing",
+    ),
+    (None, f"{EXPORT} --calibrate gone", "nothing to calibrate; add --quantize int8"),
+    (None, f"{PREDICT} --null-threshold 0", "deployment is for text-classif.* no --null-threshold; leave it"),
+    (
+        None,
+        f"{PREDICT} --question why",
+        "deployment is for .* and takes no --question; leave",
+    ),
+    (None, f"{PREDICT} --device-python python4", "python4 is for another machine; name that with --device"),
+    (
+        None,
+        f"{RUNTIME} --null-threshold 0",
+        "deployment is for .* and takes no --null-thres",
+    ),
     # Recipes.
     (None, f"{PRUNE} --recipe r.yaml", "cannot read recipe r.yaml: No such file"),
     (write("r.yaml", "a: [1"), f"{PRUNE} --recipe r.yaml", "r.yaml is not YAML; see docs/prune.md"),
@@ -210,7 +274,13 @@ CASES = [
     (None, f"{BENCH} --batch-size 0", "a batch of 0 texts is impossible; give 1 or more"),
     (None, f"{BENCH} --sequence-length 99", "takes 1 to 42 tokens, not 99; change --sequence-length"),
     (None, f"{BENCH} --rounds 0", "0 rounds of 5 runs measure nothing; give 1 or more of both"),
-    (None, f"{BENCH} --json absent/figures.json", "absent is not a folder; choose another --json"),
+    (None, f"{BENCH} --json eval.csv", "eval.csv exists; choose another --json or delete it"),
+    (None, f"{BENCH} --json {'x' * 300}", "cannot write x+: File name too long; choose another --json"),
+    (
+        None,
+        f"{BENCH} --json absent/figures.json",
+        "absent/figures.json: No such .*; choose another --json",
+    ),
     (delete("deployment/model.onnx"), BENCH, "deployment holds no model.onnx; give a deployment"),
     # The runtime's own commands.
     (None, "kaprune_runtime", "arguments are required.*; see .* --help"),
