@@ -50,7 +50,9 @@ class Interface:
 
         def run(feeds: Mapping[str, np.ndarray]) -> np.ndarray:
             zeros = np.zeros_like(feeds["input_ids"])
-            own = {name: feeds.get(name, zeros).astype(kind) for name, kind in self.inputs.items()}
+            own: dict[str, np.ndarray] = {
+                name: feeds.get(name, zeros).astype(kind) for name, kind in self.inputs.items()
+            }
             answers = loaded.run(list(self.outputs), own)
             return np.stack(answers, axis=-1) if len(answers) > 1 else np.asarray(answers[0])
 

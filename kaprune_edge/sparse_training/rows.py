@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +106,7 @@ def _library() -> ctypes.CDLL:
     library.KapruneGradient.argtypes = [*matrix, size, address, address, address]
     for function in (library.KapruneMultiply, library.KapruneGradient):
         function.restype = ctypes.c_bool
-        function.errcheck = _check
+        function.errcheck = cast(Any, _check)
     return library
 
 
