@@ -132,7 +132,7 @@ CASES = [
     (None, "kaprune-edge evaluate model --task glue/rte:.", r"glue/rte needs train.tsv .*; give the fold"),
     (delete("eval.csv"), PRUNE, "there is no file eval.csv; check the path"),
     (write("eval.csv", ""), EVALUATE, "eval.csv is empty; give a file with rows"),
-    (write("train.csv", "review,label\nfine,good\n"), PRUNE, "train.csv has no text column; name it"),
+    (write("train.csv", "review,label\nfine,good\n"), PRUNE, "train.csv has no text column, only .*; name it"),
     (
         write("train.csv", "text,label\nfine,good\n"),
         PRUNE.replace("eval", "train"),
@@ -248,7 +248,7 @@ CASES = [
     (
         write("train.csv", "review,label\nfine,good\n"),
         f"{EXPORT} --quantize int8 --calibrate csv:train.csv,eval.csv",
-        "train.csv has no text column; name it",
+        "train.csv has no text column, only .*; name it",
     ),
     (None, f"{EXPORT} --trim-vocabulary gone.txt", "cannot read gone.txt: No such file"),
     (None, f"{EXPORT} --library train.csv", "train.csv is no library for x86-64; change --library or"),
