@@ -109,7 +109,7 @@ def main(kind, model, task, folder, sampled):
     shutil.copytree(folder / "trained", ended.parent)
     assert not killed(recipe, ended, 0, resume=True)
     changes = int(count.read_text())
-    for at in range(1, changes + 1, 1 + changes // (5 * sampled)):
+    for at in range(1, changes + 1, 1 + changes // (3 * sampled)):
         output = folder / f"ending-{at}" / "run"
         shutil.copytree(folder / "trained", output.parent)
         assert killed(recipe, output, at, resume=True)
