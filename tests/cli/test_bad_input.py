@@ -132,7 +132,11 @@ CASES = [
     (None, "kaprune-edge evaluate model --task glue/rte:.", r"glue/rte needs train.tsv .*; give the fold"),
     (delete("eval.csv"), PRUNE, "there is no file eval.csv; check the path"),
     (write("eval.csv", ""), EVALUATE, "eval.csv is empty; give a file with rows"),
-    (write("train.csv", "review,label\nfine,good\n"), PRUNE, "train.csv has no text column, only .*; name it"),
+    (
+        write("train.csv", "review,label\nfine,good\n"),
+        PRUNE,
+        "train.csv has no text column, only .*; name it",
+    ),
     (
         write("train.csv", "text,label\nfine,good\n"),
         PRUNE.replace("eval", "train"),
