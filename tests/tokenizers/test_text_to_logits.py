@@ -39,7 +39,8 @@ def edit(path, **changes):
 
 
 def make_checkpoint(folder, tokenizer, head=AutoModelForSequenceClassification, **settings):
-    model = tiny.make_model("bert", vocab_size=len(tokenizer), head=head, **settings)
+    # One row more, for the mask token that some classes of transformers add.
+    model = tiny.make_model("bert", vocab_size=len(tokenizer) + 1, head=head, **settings)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
