@@ -33,6 +33,16 @@ numpy.save(outputs, session.run(None, feeds)[0])
 """
 
 
+@pytest.fixture(autouse=True)
+def own_signals():
+    """Take the handlers of a command away again."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """Make a tiny pretrained checkpoint folder of an architecture."""

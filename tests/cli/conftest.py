@@ -24,16 +24,6 @@ def unreachable_hub(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
 
 
-@pytest.fixture(autouse=True)
-def own_signals():
-    """Take the handlers of a command away again."""
-    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a command line in this process, from its entry point on."""
