@@ -110,6 +110,7 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _check(done: bool, function: Any, arguments: tuple[Any, ...]) -> None:
+def _check(done: Any, function: Any, arguments: Any) -> Any:
     if not done:
         raise KapruneError("not enough memory for a sparse product; use a smaller batch")
+    return done
