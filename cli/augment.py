@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import print_json, progress, say
+from .console import print_json, progress, resumable, say
 
 
 def augment(
@@ -48,7 +48,7 @@ def augment(
         train_rows=train_rows,
         seed=seed,
     )
-    with progress() as watch:
+    with resumable(output), progress() as watch:
         result = run(
             make_recipe(AugmentRecipe, None, overrides),
             output,

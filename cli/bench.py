@@ -1,15 +1,19 @@
 """kaprune-edge bench."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kaprune_runtime.errors import InputError
+from kaprune_runtime.errors import InputError, KapruneError
 
 from . import options
-from .console import OUT, print_json, progress
+from .console import print_json, progress, show
+
+STANDARD_OUTPUT = Path("-")
 
 
 def bench(
@@ -40,7 +44,10 @@ def bench(
     json_file: Annotated[
         Path | None,
         typer.Option(
-            "--json", dir_okay=False, allow_dash=True, help="Write the figures here; - prints them."
+            "--json",
+            dir_okay=False,
+            allow_dash=True,
+            help="Write the figures to a new file; - prints them, and no table.",
         ),
     ] = None,
 ) -> None:
@@ -51,27 +58,67 @@ def bench(
     from kaprune_edge.bench.report import render
     from kaprune_edge.workflow import bench as run
 
-    if json_file is not None and not json_file.parent.is_dir():
-        raise InputError(f"{json_file.parent} is not a folder; choose another --json")
-    with progress() as watch:
-        result = run(
-            deployment,
-            baselines=baseline or [],
-            task_spec=task,
-            sequence_length=sequence_length,
-            batch_size=batch_size,
-            threads=threads,
-            rounds=rounds,
-            providers=provider or [],
-            device=device,
-            device_python=device_python,
-            device_onnxruntime=device_onnxruntime,
-            device_library=device_library,
-            progress=watch,
-        )
-    if json_file == Path("-"):
-        print_json(result.to_dict())
+    with _new_file(json_file) as write:
+        with progress() as watch:
+            result = run(
+                deployment,
+                baselines=baseline or [],
+                task_spec=task,
+                sequence_length=sequence_length,
+                batch_size=batch_size,
+                threads=threads,
+                rounds=rounds,
+                providers=provider or [],
+                device=device,
+                device_python=device_python,
+                device_onnxruntime=device_onnxruntime,
+                device_library=device_library,
+                progress=watch,
+            )
+        if json_file == STANDARD_OUTPUT:
+            print_json(result.to_dict())
+            return
+        try:
+            show(render(result))
+        finally:
+            write(json.dumps(result.to_dict(), indent=2) + "\n")
+
+
+@contextmanager
+def _new_file(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Open a file before the measurement, so that nothing measured is lost; without figures there is no file.
+
+    Yields:
+        Writes the figures.
+
+    Raises:
+        InputError: The file exists, or its place cannot be written to.
+        KapruneError: The figures cannot be written.
+    """
+    if path is None or path == STANDARD_OUTPUT:
+        yield lambda figures: None
         return
-    if json_file is not None:
-        json_file.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
-    OUT.print(render(result))
+    try:
+        is_new = not path.exists() or path.is_file()  # neither a device nor a pipe
+        file = path.open("x" if is_new else "w", encoding="utf-8")
+    except FileExistsError as error:
+        raise InputError(f"{path} exists; choose another --json or delete it") from error
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another --json") from error
+    is_written = False
+
+    def write(figures: str) -> None:
+        nonlocal is_written
+        try:
+            with file:
+                file.write(figures)
+        except OSError as error:
+            raise KapruneError(f"cannot write {path}: {error.strerror}; the table has the figures") from error
+        is_written = True
+
+    try:
+        yield write
+    finally:
+        file.close()
+        if is_new and not is_written:
+            path.unlink(missing_ok=True)

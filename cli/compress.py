@@ -10,7 +10,7 @@ from rich.table import Table
 from kaprune_runtime.errors import InputError
 
 from . import options
-from .console import OUT, print_json, progress, say
+from .console import print_json, progress, say, show
 
 if TYPE_CHECKING:
     from kaprune_edge.compress import Compression
@@ -73,7 +73,7 @@ def compress(
     if as_json:
         print_json(result.to_dict())
         return
-    OUT.print(_table(result))
+    show(_table(result))
     for line in _verdict(result):
         say(line)
 

@@ -1,18 +1,21 @@
 """What a person sees: progress on standard error, results on standard output."""
 
-import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from .launcher import IS_MAIN
+from kaprune_runtime import terminal
+from kaprune_runtime.terminal import quoted, to_json, visible
 
-OUT = Console(quiet=not IS_MAIN)
-ERR = Console(stderr=True, quiet=not IS_MAIN)
+from .launcher import IS_ALONE, IS_MAIN
+
+ERR = Console(stderr=True, quiet=not IS_MAIN, markup=False, emoji=False, highlight=False)
 LINES_PER_STAGE = 10
 
 
@@ -23,14 +26,17 @@ def progress() -> Iterator["TerminalProgress | LogProgress"]:
         yield LogProgress()
         return
     columns = (
-        TextColumn("{task.description:<24}"),
+        TextColumn("{task.description:<24}", markup=False),
         BarColumn(24),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
-    with Bars(*columns, console=ERR) as bars:
+    bars = Bars(*columns, console=ERR)
+    try:
         yield TerminalProgress(bars)
+    finally:
+        bars.stop()
 
 
 class TerminalProgress:
@@ -42,7 +48,8 @@ class TerminalProgress:
 
     def start(self, stage: str, total: int) -> None:
         """Add a bar."""
-        self._stage = self._bars.add_task(stage, total=total, figures="")
+        self._bars.start()  # not before: where no stage comes, the cursor need not be hidden
+        self._stage = self._bars.add_task(visible(stage), total=total, figures="")
 
     def advance(self, done: int, **figures: float | str) -> None:
         """Move the bar."""
@@ -56,33 +63,66 @@ class LogProgress:
     def start(self, stage: str, total: int) -> None:
         """Print the stage's name."""
         self._stage, self._total, self._printed = stage, max(total, 1), 0
-        ERR.print(f"{stage} ...", highlight=False)
+        note(f"{stage} ...")
 
     def advance(self, done: int, **figures: float | str) -> None:
         """Print a line if another tenth is done."""
         tenth = LINES_PER_STAGE * done // self._total
         if figures and tenth > self._printed:
             self._printed = tenth
-            ERR.print(f"{self._stage} {done}/{self._total}  {_line(figures)}", highlight=False)
+            note(f"{self._stage} {done}/{self._total}  {_line(figures)}")
 
 
-def say(text: str) -> None:
-    """Print a result as it is: no wrapped lines, no markup."""
-    OUT.print(text, soft_wrap=True, highlight=False, markup=False)
+@contextmanager
+def resumable(output: Path) -> Iterator[None]:
+    """Have an interruption tell how to go on, where there is something to go on with."""
+    from kaprune_edge.artifacts import interrupted
+
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if interrupted(output).exists():
+            again = quoted("kaprune-edge", *sys.argv[1:], *(() if "--resume" in sys.argv else ("--resume",)))
+            stop.add_note(f"go on with: {again}" if IS_ALONE else "go on with the same command and --resume")
+        raise
+
+
+def say(line: str) -> None:
+    """Print a line of a result as it is, but for what a terminal would obey."""
+    if IS_MAIN:
+        terminal.say(line)
+
+
+def note(line: str) -> None:
+    """Print a line on standard error."""
+    if IS_MAIN:
+        terminal.note(line)
+
+
+def show(table: RenderableType) -> None:
+    """Print a table."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    if IS_MAIN:
+        terminal.write(drawn.get())
 
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print an object for a machine to read."""
-    say(json.dumps(content, indent=2))
+    if IS_MAIN:
+        terminal.write(to_json(content, indent=2) + "\n")
 
 
-def percent(metrics: Mapping[str, float]) -> str:
-    """Write metrics out, fractions as per cent."""
-    return ", ".join(f"{name} {100 * value:.1f}" for name, value in metrics.items())
+def scores(metrics: Mapping[str, float]) -> str:
+    """Write metrics out."""
+    from kaprune_edge.tasks.metrics import shown
+
+    return ", ".join(f"{visible(name)} {shown(name, value)}" for name, value in metrics.items())
 
 
 def _line(figures: Mapping[str, float | str]) -> str:
     return "  ".join(
-        f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+        f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {visible(str(value))}"
         for name, value in figures.items()
     )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from kaprune_runtime.terminal import quoted
+
 from . import options
-from .console import OUT, print_json, progress, say
+from .console import print_json, progress, say, show
 
 if TYPE_CHECKING:
     from kaprune_edge.demo import Demo
@@ -35,12 +37,11 @@ def demo(
     if as_json:
         print_json({name: asdict(contender) for name, contender in result.contenders.items()})
         return
-    OUT.print(_table(result))
-    say(
-        "Is a movie-review sentence positive? Accuracy on sentences that no model was trained on.\n"
-        "Latency: median of one text of 128 tokens on one thread; memory: peak of the whole process."
-    )
-    say(f'next: kaprune-edge predict {output / "sparse"} "a quiet, moving film"')
+    show(_table(result))
+    say("Is a movie-review sentence positive? Accuracy on sentences that no model was trained on.")
+    say("Latency: median of one text of 128 tokens on one thread; memory: peak of the whole process.")
+    predict = quoted("kaprune-edge", "predict", output / "sparse", "a quiet, moving film")
+    say(f"next: {predict}")
 
 
 def _table(result: "Demo") -> Table:

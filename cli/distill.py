@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import percent, print_json, progress, say
+from .console import print_json, progress, resumable, say, scores
 
 
 def distill(
@@ -55,12 +55,12 @@ def distill(
         training__dropout=dropout,
         seed=seed,
     )
-    with progress() as watch:
+    with resumable(output), progress() as watch:
         result = run(make_recipe(DistillRecipe, recipe, overrides), output, resume=resume, progress=watch)
     if as_json:
         print_json(dict(result.metrics))
         return
     metrics = result.metrics
     say(f"{result.folder}: {metrics['encoder_weights']:,} encoder weights")
-    say(f"  student  {percent(metrics['metrics'])}")
-    say(f"  teacher  {percent(metrics['teacher_metrics'])}")
+    say(f"  student  {scores(metrics['metrics'])}")
+    say(f"  teacher  {scores(metrics['teacher_metrics'])}")

@@ -18,7 +18,7 @@ def doctor(as_json: options.Json = False) -> None:
         print_json(found.to_dict())
     else:
         machine = found.machine
-        say(f"processor  {machine.processor}, {machine.cores} core{'s' * (machine.cores > 1)}")
+        say(f"processor  {machine.processor}, {found.processors}")
         say(f"features   {', '.join(machine.features) or 'none of note'}")
         say(f"kernels    {found.kernels or 'none'}")
         say(f"memory     {machine.memory_bytes / 1e9:.0f} GB")

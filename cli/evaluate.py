@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import percent, print_json, progress, say
+from .console import print_json, progress, say, scores
 
 
 def evaluate(
@@ -42,5 +42,5 @@ def evaluate(
         return
     say(
         f"{source} on {result['task']} ({result['rows']} rows, {result['engine']}): "
-        f"{percent(result['metrics'])}"
+        f"{scores(result['metrics'])}"
     )

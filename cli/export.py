@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from kaprune_runtime.terminal import quoted
+
 from . import options
 from .console import print_json, progress, say
 
@@ -66,4 +68,5 @@ def export(
             f"{gain.matrices} matrices calibrated: on other texts of the task logits are off by "
             f"{gain.difference:.3f} on average, {gain.difference_before:.3f} without"
         )
-    say(f"next: kaprune-edge bench {result.folder} --baseline tinybert-4l-312d")
+    bench = quoted("kaprune-edge", "bench", result.folder, "--baseline", "tinybert-4l-312d")
+    say(f"next: {bench}")

@@ -10,6 +10,9 @@ SECONDS_TO_BE_ENDED = 10
 
 _LAUNCHED = [(size, index) for size, index in _NAMES.items() if int(os.environ.get(size, 1)) > 1]
 
+IS_ALONE = not _LAUNCHED
+"""Whether no launcher started several processes."""
+
 IS_MAIN = not any(int(os.environ.get(index, 0)) for _, index in _LAUNCHED)
 """Whether this process speaks for all that it was launched with."""
 

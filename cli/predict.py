@@ -1,18 +1,60 @@
 """kaprune-edge predict."""
 
+import re
+from collections.abc import Collection
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
+from typer.exceptions import TyperException
 
 from kaprune_runtime import QuestionAnswerer, TokenClassifier
 from kaprune_runtime.deployment import read_config
 from kaprune_runtime.errors import InputError
-from kaprune_runtime.kinds import QUESTIONS, TEXT
+from kaprune_runtime.kinds import TEXT, check_inputs
+from kaprune_runtime.pipeline import columns
 
 from . import options
 from .console import print_json, progress, say
+
+_TEXT = re.compile(r"-\S*\s|-\d")
+"""What begins as no option does: a number, or a first word with white space after it; as argparse has it."""
+
+
+class PredictCommand(TyperCommand):
+    """Takes texts that begin with a dash, such as "-5 stars"."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move the texts behind a `--`."""
+        named = [option for option in self.params if isinstance(option, TyperOption)]
+        takes_value = {name for option in named for name in option.opts if not option.is_flag}
+        options: list[str] = []
+        texts: list[str] = []
+        rest = iter(args)
+        for argument in rest:
+            if argument == "--":
+                texts += rest
+            elif _is_text(argument, takes_value):
+                texts.append(argument)
+            else:
+                options += [argument, *islice(rest, argument in takes_value)]
+        if options and options[-1] in takes_value:
+            return super().parse_args(ctx, args)  # which complains of the missing value
+        try:
+            return super().parse_args(ctx, [*options, "--", *texts])
+        except TyperException as error:
+            if error.message.startswith("No such option"):
+                error.message += "; a text that begins with a dash goes after --"
+            raise
+
+
+def _is_text(argument: str, takes_value: Collection[str]) -> bool:
+    if not argument.startswith("-") or argument == "-":
+        return True
+    return argument.partition("=")[0] not in takes_value and _TEXT.match(argument) is not None
 
 
 def predict(
@@ -43,13 +85,8 @@ def predict(
     from kaprune_edge.devices import LOCAL, open_device
 
     kind = read_config(deployment).kind
-    if (question is not None) != (kind == QUESTIONS):
-        raise InputError(
-            f"{deployment} is for {kind}; {'give' if question is None else 'leave out'} --question"
-        )
+    check_inputs(deployment, kind, pairs=pair, questions=question, null_threshold=null_threshold)
     if kind != TEXT:
-        if pair:
-            raise InputError(f"{deployment} is for {kind} and takes no --pair; leave it out")
         if device != LOCAL:
             raise InputError(
                 f"{deployment} is for {kind} and devices classify sentences only; leave out --device"
@@ -71,8 +108,9 @@ def predict(
     if as_json:
         print_json({"predictions": [asdict(prediction) for prediction in predictions]})
         return
+    config = read_config(deployment)
     for sentence, prediction in zip(text, predictions, strict=True):
-        say(f"{prediction.label}  {prediction.score:.3f}  {sentence}")
+        say("  ".join([*columns(prediction, config, digits=3), sentence]))
 
 
 def _tag(deployment: Path, texts: list[str], threads: int, as_json: bool) -> None:

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from kaprune_runtime.terminal import quoted
+
 from . import options
-from .console import percent, print_json, progress, say
+from .console import print_json, progress, resumable, say, scores
 
 
 def prune(
@@ -88,16 +90,17 @@ def prune(
         training__dropout=dropout,
         seed=seed,
     )
-    with progress() as watch:
+    with resumable(output), progress() as watch:
         result = run(make_recipe(PruneRecipe, recipe, overrides), output, resume=resume, progress=watch)
     if as_json:
         print_json(dict(result.metrics))
         return
     metrics = result.metrics
-    kept = metrics["encoder_weights"] / metrics["teacher_encoder_weights"]
+    kept = metrics["encoder_weights"] / metrics["encoder_size"]
     say(f"{result.folder}: {kept:.1%} of the encoder's weights kept")
-    say(f"  sparse   {percent(metrics['metrics'])}")
-    say(f"  teacher  {percent(metrics['teacher_metrics'])}")
+    say(f"  sparse   {scores(metrics['metrics'])}")
+    say(f"  teacher  {scores(metrics['teacher_metrics'])}")
     if "milliseconds" in metrics:
         say(f"  128 tokens in about {metrics['milliseconds']:.2g} ms on one thread here")
-    say(f"next: kaprune-edge export {result.folder} --target x86-64 -o deployment")
+    export = quoted("kaprune-edge", "export", result.folder, "--target", "x86-64", "-o", "deployment")
+    say(f"next: {export}")

@@ -41,7 +41,7 @@ class Demo:
     comparison: Comparison
 
 
-def demo(output: Path, progress: Progress | None = None) -> Demo:
+def demo(output: str | Path, progress: Progress | None = None) -> Demo:
     """Fine-tune, prune, distil, export and compare on movie reviews.
 
     Args:
@@ -52,6 +52,7 @@ def demo(output: Path, progress: Progress | None = None) -> Demo:
         InputError: The output exists.
         KapruneError: The model or the data cannot be fetched, or the disk is full.
     """
+    output = Path(output)
     check_new(output)
     watch = progress or Silent()
     pruning, distilling = recipes(str(default_model()))

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from kaprune_edge.assets import cache_folder
 from kaprune_runtime import KapruneError, instruction_set
 from kaprune_runtime.machine import Machine, describe_machine
+from kaprune_runtime.processors import QUOTA, Processors, processors
 
 _PACKAGES = ("kaprune-edge", "kaprune-edge-runtime")
 _SHOWN = (*_PACKAGES, "torch", "transformers", "onnx", "onnxruntime", "tokenizers")
@@ -33,6 +34,7 @@ class Diagnosis:
     """What was found."""
 
     machine: Machine
+    processors: Processors
     versions: Mapping[str, str]
     providers: tuple[str, ...]
     """Execution providers of the installed onnxruntime."""
@@ -50,10 +52,11 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Look at the packages, the machine and the cache folder; changes nothing."""
-    machine, cache = describe_machine(), cache_folder()
+    machine, cores, cache = describe_machine(), processors(), cache_folder()
     kernels, kernel_problems = _kernels()
     return Diagnosis(
         machine=machine,
+        processors=cores,
         versions={name: found for name in _SHOWN if (found := _installed(name)) is not None},
         providers=tuple(onnxruntime.get_available_providers()),
         kernels=kernels,
@@ -62,6 +65,7 @@ def diagnose() -> Diagnosis:
         problems=(
             *_package_problems(),
             *_machine_problems(machine),
+            *_thread_problems(cores),
             *kernel_problems,
             *_cache_problems(cache),
         ),
@@ -120,6 +124,15 @@ def _machine_problems(machine: Machine) -> Iterator[Problem]:
     if "x86_64" in machine.system and "avx2" not in machine.features:
         yield Problem(
             "this processor has no AVX2: training and latencies will be slow", "use a newer machine"
+        )
+
+
+def _thread_problems(cores: Processors) -> Iterator[Problem]:
+    """Find a quota that PyTorch does not see: it starts a thread for each core that affinity allows."""
+    if QUOTA in cores.limits and "OMP_NUM_THREADS" not in os.environ:
+        yield Problem(
+            f"PyTorch starts more threads than {QUOTA} lets run: training will be slow",
+            f"set OMP_NUM_THREADS={cores.usable}",
         )
 
 

@@ -131,6 +131,11 @@ def encoder_matrices(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     return {name: model.get_parameter(name) for name in names}
 
 
+def encoder_size(model: PreTrainedModel) -> int:
+    """Count all weights in the encoder's prunable matrices, zeros included."""
+    return sum(weight.numel() for weight in encoder_matrices(model).values())
+
+
 def encoder_weights(model: PreTrainedModel) -> int:
     """Count the nonzero weights in the encoder's prunable matrices."""
     return sum(int(weight.count_nonzero()) for weight in encoder_matrices(model).values())

@@ -1,6 +1,7 @@
 """What to do, as data: checked before any work starts, readable as YAML, saved beside every result."""
 
 import re
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
@@ -120,6 +121,17 @@ class PruneRecipe(_DistillationRecipe):
     one_shot: bool = Field(False, description="prune the teacher at once, without training")
     schedule: Schedule = Schedule()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pattern_sets_sparsity(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "sparsity" in content:
+            return content
+        try:
+            pattern = parse_pattern(content.get("pattern", "unstructured"))
+        except (InputError, TypeError, AttributeError):
+            return content  # the field's own check says what is wrong
+        return content if isinstance(pattern, Blocks) else content | {"sparsity": pattern.sparsity}
+
     @property
     def is_planned(self) -> bool:
         """Whether each matrix's share is chosen by measurements."""
@@ -184,7 +196,8 @@ def make_recipe(kind: type[RecipeT], file: Path | None, overrides: dict[str, Any
         overrides: Field name, dotted for nested ones (`training.epochs`), -> value.
 
     Raises:
-        InputError: The file is unreadable or a value is impossible; the message names the field.
+        InputError: The file is unreadable, a value is impossible, or one that wins would change nothing;
+            the message names the field.
     """
     content = _read_yaml(file) if file else {}
     for name, value in overrides.items():
@@ -194,14 +207,49 @@ def make_recipe(kind: type[RecipeT], file: Path | None, overrides: dict[str, Any
         elif isinstance(nested := content.setdefault(section, {}), dict):
             nested[field] = value
     try:
-        return kind.model_validate(content)
+        recipe = kind.model_validate(content)
     except ValidationError as error:
         raise InputError(_explain(error.errors()[0], kind)) from error
+    _check_effect(recipe, overrides)
+    return recipe
 
 
 def save_recipe(recipe: BaseModel, path: Path) -> None:
     """Write a recipe, every default resolved, as YAML that `make_recipe` reads."""
     path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+_WITHOUT_EFFECT: Sequence[tuple[Callable[[Any], bool], str, Collection[str]]] = (
+    (
+        lambda recipe: recipe.one_shot,
+        "one-shot pruning trains no student",
+        (
+            "training.epochs",
+            "training.learning_rate",
+            "training.dropout",
+            "schedule.course",
+            "schedule.pruning_steps",
+        ),
+    ),
+    (
+        lambda recipe: recipe.teacher is not None,
+        "a given teacher is not trained",
+        ("teacher_training.epochs", "teacher_training.learning_rate"),
+    ),
+    (lambda recipe: recipe.latency_budget is not None, "a latency budget replaces it", ("sparsity",)),
+)
+"""What makes fields of a `PruneRecipe` idle, why, and which."""
+
+
+def _check_effect(recipe: BaseModel, given: Collection[str]) -> None:
+    """Refuse fields that a person asked for and that would change nothing."""
+    if isinstance(recipe, PruneRecipe):
+        for is_so, why, fields in _WITHOUT_EFFECT:
+            for field in fields:
+                if field in given and is_so(recipe):
+                    raise InputError(f"{field} would change nothing: {why}; leave out one of both")
+    if isinstance(recipe, _DistillationRecipe) and "replaced_share" in given and not recipe.augment:
+        raise InputError("replaced_share would change nothing without copies; add augment, such as 20")
 
 
 def _explain(error: ErrorDetails, kind: type[BaseModel]) -> str:

@@ -1,7 +1,7 @@
 """What pruning and distilling share around their training: data, teacher, scores, and the run folder."""
 
 import json
-import shutil
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,21 +16,29 @@ from kaprune_edge.artifacts import interrupted, write_json
 from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import read_augmented, write_augmented
+from kaprune_edge.begun import keep_recipe
 from kaprune_edge.budget.plan import Plan, Planner
-from kaprune_edge.checkpoints import load_classifier
+from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
-from kaprune_edge.encoder import encoder_matrices, encoder_weights
+from kaprune_edge.encoder import encoder_matrices, encoder_size, encoder_weights
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
-from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
+from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
+from kaprune_edge.storage import SEAL, discard, is_sealed, is_whole, seal, whole
 from kaprune_edge.tasks import Task, tokenize
-from kaprune_runtime.errors import InputError
+from kaprune_edge.tasks.digest import check_same_rows
 
 RECIPE = "recipe.yaml"
 _CLOCK = "clock.json"
+_CHECKPOINTS = "checkpoints"
+_METRICS = "metrics.json"
+_SCRATCH = frozenset({_CLOCK, _CHECKPOINTS})
+"""What a finished run does not keep, beside hidden entries and seals."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -49,14 +57,22 @@ class TrainingRun:
 
     @on_main
     def __post_init__(self) -> None:
-        """Keep the recipe in the folder; raise InputError if another one was begun there."""
-        clock = self.folder / _CLOCK
-        earlier = json.loads(clock.read_text(encoding="utf-8"))["seconds"] if clock.exists() else 0
-        self._started = time.monotonic() - earlier
-        kept = self.folder / RECIPE
-        if kept.exists() and make_recipe(type(self.recipe), kept, {}) != self.recipe:
-            raise InputError(f"{self.folder} was begun with other options; resume with those or delete it")
-        save_recipe(self.recipe, kept)
+        """Keep recipe and digest in the folder; raise InputError if something else was begun there."""
+        self._started = time.monotonic() - self._earlier_seconds()
+        keep_recipe(self.recipe, self.folder / RECIPE)
+        check_same_rows(self.folder, self.task, self.unlabelled)
+
+    @on_main
+    def finished(self) -> dict[str, Any] | None:
+        """What metrics.json holds where all but the clearing up was done before, else None."""
+        if not is_whole(self.folder, _SCRATCH):
+            if is_sealed(self.folder):
+                _log.warning("the finished run in %s is damaged; it is made again", self.folder)
+                (self.folder / SEAL).unlink()
+            return None
+        self._clear()
+        metrics: dict[str, Any] = json.loads((self.folder / _METRICS).read_text(encoding="utf-8"))
+        return metrics
 
     def lessons(
         self, model: PreTrainedModel, training: Training, name: str, rows: Dataset | None = None
@@ -67,7 +83,7 @@ class TrainingRun:
             tokenizer=self.tokenizer,
             training=training,
             seed=self.recipe.seed,
-            checkpoints=self.folder / "checkpoints" / name,
+            checkpoints=self.folder / _CHECKPOINTS / name,
             progress=self.progress,
             on_epoch=lambda: on_main(self._score)(model),
             on_save=self._keep_time,
@@ -76,7 +92,7 @@ class TrainingRun:
     def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
         """Fine-tune a pretrained checkpoint, or load the teacher that this run finished before."""
         kept = self.folder / "teacher"
-        if not kept.exists():
+        if not on_main(_is_usable)(kept):
             teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
             fine_tune(teacher, self.lessons(teacher, training, "teacher"))
             self._keep_teacher(teacher, kept)
@@ -84,10 +100,10 @@ class TrainingRun:
 
     @on_main
     def _keep_teacher(self, teacher: PreTrainedModel, kept: Path) -> None:
-        staging = kept.with_name("teacher.partial")
-        teacher.save_pretrained(staging)
-        self.tokenizer.save_pretrained(staging)
-        staging.rename(kept)
+        with whole(kept) as fresh:
+            teacher.save_pretrained(fresh)
+            save_tokenizer(self.tokenizer, fresh)
+            seal(fresh)
 
     @on_main
     def plan(self, model: PreTrainedModel, text: Sequence[Mapping[str, Tensor]]) -> Plan:
@@ -101,7 +117,7 @@ class TrainingRun:
         assert isinstance(recipe, PruneRecipe)
         if not recipe.is_planned:
             return Plan(dict.fromkeys(encoder_matrices(model), recipe.sparsity))
-        if not kept.exists():
+        if not _is_usable(kept):
             pattern = parse_pattern(recipe.pattern)
             assert isinstance(pattern, Blocks)
             planner = Planner(model, text, pattern, self.progress)
@@ -110,7 +126,9 @@ class TrainingRun:
                 plan = planner.for_weights(recipe.sparsity)
             else:
                 plan = planner.for_latency(recipe.latency_budget, by_sensitivity=by_sensitivity)
+                discard(self.folder / _CHECKPOINTS / "student")  # of a plan that was lost; times differ
             write_json(kept, plan.to_json())
+            seal(kept)
         return Plan(**json.loads(kept.read_text(encoding="utf-8")))
 
     def student_rows(self, source: str) -> Dataset:
@@ -138,10 +156,11 @@ class TrainingRun:
 
     @on_main
     def _keep_augmented(self, recipe: AugmentRecipe, file: Path) -> None:
-        if not file.exists():
+        if not _is_usable(file):
             augmenter = load_augmenter(recipe.model)
             begun = interrupted(file).exists()
             write_augmented(recipe, self.task, augmenter, file, progress=self.progress, resume=begun)
+            seal(file)
 
     @on_main
     def finish(
@@ -162,21 +181,44 @@ class TrainingRun:
             "teacher_metrics": self._score(teacher),
             "encoder_weights": encoder_weights(student),
             "teacher_encoder_weights": encoder_weights(teacher),
+            "encoder_size": encoder_size(student),
         }
         student.save_pretrained(self.folder)
-        self.tokenizer.save_pretrained(self.folder)
-        write_json(self.folder / "metrics.json", metrics)
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        (self.folder / _CLOCK).unlink(missing_ok=True)
+        save_tokenizer(self.tokenizer, self.folder)
+        write_json(self.folder / _METRICS, metrics)
+        seal(self.folder, _SCRATCH)  # finished: what is deleted from here on is not needed again
+        self._clear()
         return metrics
+
+    def _clear(self) -> None:
+        """Delete what a finished run does not keep."""
+        for path in self.folder.iterdir():
+            if path.name in _SCRATCH or path.name.startswith("."):
+                discard(path)
+        (self.folder / "teacher" / SEAL).unlink(missing_ok=True)
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._started, 1)
 
+    def _earlier_seconds(self) -> float:
+        """How long the run took until it was interrupted."""
+        try:
+            return float(json.loads((self.folder / _CLOCK).read_text(encoding="utf-8"))["seconds"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return 0
+
     def _keep_time(self) -> None:
-        fresh = self.folder / f"{_CLOCK}.partial"
-        write_json(fresh, {"seconds": self._seconds()})
-        fresh.replace(self.folder / _CLOCK)
+        write_json(self.folder / _CLOCK, {"seconds": self._seconds()})
 
     def _score(self, model: PreTrainedModel) -> dict[str, float]:
         return score_model(model, self.tokenizer, self.task, self.recipe.training.max_length)
+
+
+def _is_usable(kept: Path) -> bool:
+    """Whether a part of the run was finished before; one that is damaged is deleted."""
+    if is_whole(kept):
+        return True
+    if is_sealed(kept):
+        _log.warning("%s is damaged; it is made again", kept)
+    discard(kept)
+    return False

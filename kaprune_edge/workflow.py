@@ -9,7 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
 
 from kaprune_edge import sparse_training
-from kaprune_edge.artifacts import check_resumable, resumable_folder
+from kaprune_edge.artifacts import check_new, check_resumable, check_temporary_folder, resumable_folder
 from kaprune_edge.augmentation.rows import check_augmentable
 from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
 from kaprune_edge.bench.benchmark import bench as compare
@@ -29,7 +29,7 @@ from kaprune_edge.distillation.teaching import distillation_loss, label_loss, pr
 from kaprune_edge.distillation.training import Loss
 from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.evaluation import score_model
-from kaprune_edge.export import Deployment, export_model
+from kaprune_edge.export import Deployment, check_calibration, export_model
 from kaprune_edge.processes import is_main, join, on_main
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.pruning.calibration import calibration_batches
@@ -54,7 +54,7 @@ class Run:
 
 
 def prune(
-    recipe: PruneRecipe, output: Path, *, resume: bool = False, progress: Progress | None = None
+    recipe: PruneRecipe, output: str | Path, *, resume: bool = False, progress: Progress | None = None
 ) -> Run:
     """Prune a pretrained encoder while distilling it from a fine-tuned teacher.
 
@@ -68,8 +68,9 @@ def prune(
         InputError: Something in the recipe, the model, the task or the output is wrong.
         KapruneError: Training diverged, the disk is full, or the native library does not run.
     """
+    output = Path(output)
     join()
-    on_main(check_resumable)(output, resume=resume)
+    on_main(check_resumable)(output, recipe.model, recipe.teacher, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
     task, unlabelled = _texts(recipe)
     set_seed(recipe.seed)
@@ -85,6 +86,8 @@ def prune(
         on_main(check_latency)(student, pattern, recipe.latency_budget)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, _told(progress), unlabelled)
+        if finished := run.finished():
+            return Run(output, finished)
         teacher = teacher or run.fine_tuned_teacher(recipe.model, recipe.teacher_training)
         if recipe.student_start == "teacher":
             student.load_state_dict(teacher.state_dict())
@@ -139,7 +142,7 @@ def _loss(recipe: PruneRecipe, student: PreTrainedModel, teacher: PreTrainedMode
 
 
 def distill(
-    recipe: DistillRecipe, output: Path, *, resume: bool = False, progress: Progress | None = None
+    recipe: DistillRecipe, output: str | Path, *, resume: bool = False, progress: Progress | None = None
 ) -> Run:
     """Distil a small dense student, TinyBERT's way: the baseline of every sparse model.
 
@@ -153,8 +156,9 @@ def distill(
         InputError: Something in the recipe, the teacher, the task or the output is wrong.
         KapruneError: Training diverged, or the disk is full.
     """
+    output = Path(output)
     join()
-    on_main(check_resumable)(output, resume=resume)
+    on_main(check_resumable)(output, recipe.teacher, resume=resume)
     task, unlabelled = _texts(recipe)
     set_seed(recipe.seed)
     teacher = load_classifier(recipe.teacher, task, fine_tuned=True)
@@ -165,21 +169,23 @@ def distill(
     layer_map = uniform_layer_map(shape.layers, teacher.config.num_hidden_layers)
     with resumable_folder(output, resume=resume) as folder:
         run = TrainingRun(recipe, task, tokenizer, folder, _told(progress), unlabelled)
+        if finished := run.finished():
+            return Run(output, finished)
         lessons = run.lessons(student, recipe.training, "student", run.student_rows(recipe.teacher))
         steps = teach(student, teacher, layer_map, recipe.losses, lessons)
         return Run(output, run.finish(student, teacher, {"method": "distill", "student": str(shape)}, steps))
 
 
 def evaluate(
-    source: str,
+    source: str | Path,
     task_spec: str,
     *,
     max_length: int = 128,
     threads: int = 1,
     device: str = LOCAL,
     device_python: str = "python3",
-    device_onnxruntime: Path | None = None,
-    device_library: Path | None = None,
+    device_onnxruntime: str | Path | None = None,
+    device_library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score a deployment on ONNX Runtime, or a run or checkpoint on PyTorch.
@@ -202,7 +208,8 @@ def evaluate(
         InputError: The source, the task or the device is wrong, or they do not fit.
         KapruneError: The device is out of reach, or lacks something.
     """
-    watch = progress or Silent()
+    check_temporary_folder()
+    watch, source = progress or Silent(), str(source)
     task = load_task(task_spec)
     deployed = (Path(source) / MODEL).is_file()
     if deployed:
@@ -233,18 +240,23 @@ def evaluate(
 
 
 def export(
-    source: Path | str,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     *,
     target: str = "x86-64",
     quantize: str | None = None,
     embeddings: str | None = None,
     calibrate: str | None = None,
-    trim: Path | None = None,
-    library: Path | None = None,
+    trim: str | Path | None = None,
+    library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
     """Export a run, a checkpoint or an ONNX file as a deployment; see `export_model`."""
+    output = Path(output)
+    check_new(output, source)
+    check_temporary_folder()
+    if calibrate is not None:
+        check_calibration(quantize)
     return export_model(
         source,
         output,
@@ -259,7 +271,7 @@ def export(
 
 
 def bench(
-    deployments: Sequence[Path],
+    deployments: Sequence[str | Path],
     *,
     baselines: Sequence[str] = (),
     task_spec: str | None = None,
@@ -270,11 +282,12 @@ def bench(
     providers: Sequence[str] = (),
     device: str = LOCAL,
     device_python: str = "python3",
-    device_onnxruntime: Path | None = None,
-    device_library: Path | None = None,
+    device_onnxruntime: str | Path | None = None,
+    device_library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare deployments with baselines; see `kaprune_edge.bench.benchmark.bench`."""
+    check_temporary_folder()
     return compare(
         deployments,
         baselines=baselines,

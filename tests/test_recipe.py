@@ -123,6 +123,24 @@ def test_amounts_are_positive_and_finite(field, value, message):
         make_recipe(PruneRecipe, None, {**GIVEN, field: value})
 
 
+@pytest.mark.parametrize("pattern", ["2:4", "1:4"])
+def test_a_pattern_of_n_of_m_sets_its_sparsity(pattern, tmp_path):
+    kept, of = map(int, pattern.split(":"))
+    recipe = make_recipe(PruneRecipe, None, {**GIVEN, "pattern": pattern})
+    assert recipe.sparsity == 1 - kept / of
+    save_recipe(recipe, tmp_path / "recipe.yaml")
+    assert f"sparsity: {1 - kept / of}\n" in (tmp_path / "recipe.yaml").read_text()
+    assert make_recipe(PruneRecipe, tmp_path / "recipe.yaml", {}) == recipe
+
+
+def test_a_saved_recipe_may_hold_fields_without_effect(tmp_path):
+    recipe = PruneRecipe(**GIVEN, teacher="tuned", one_shot=True)
+    save_recipe(recipe, tmp_path / "recipe.yaml")
+    assert make_recipe(PruneRecipe, tmp_path / "recipe.yaml", {}) == recipe
+    with pytest.raises(InputError, match=r"training.epochs would change nothing"):
+        make_recipe(PruneRecipe, tmp_path / "recipe.yaml", {"training.epochs": 5.0})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -140,7 +158,7 @@ def test_amounts_are_positive_and_finite(field, value, message):
         ),
         ("{one_shot: true, student_start: pretrained}", r"one-shot .* teach pretrained .*start from teacher"),
         ("pattern: 4by1", r"unknown pattern '4by1'; use unstructured, RxC"),
-        ("pattern: 1:4", r"pattern 1:4 needs sparsity 0.75, not 0.95"),
+        ("{pattern: '1:4', sparsity: 0.95}", r"pattern 1:4 needs sparsity 0.75, not 0.95"),
         ("- model", r"recipe.yaml holds no recipe; it must be a mapping"),
         ("", r"recipe.yaml holds no recipe; it must be a mapping"),
         ("model: [", r"recipe.yaml is not YAML; see docs/prune.md"),

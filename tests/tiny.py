@@ -73,5 +73,5 @@ def make_model(model_type, *, label_names=None, head=AutoModelForSequenceClassif
     if label_names is not None:
         settings["id2label"] = dict(enumerate(label_names))
     config_class, shape = CONFIGS[model_type]
-    config = config_class(**shape, **settings, initializer_range=0.3)
+    config = config_class(**{**shape, "initializer_range": 0.3, **settings})
     return head.from_config(config).eval()

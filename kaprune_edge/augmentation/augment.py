@@ -28,7 +28,7 @@ class Augmented:
 
 def augment(
     recipe: AugmentRecipe,
-    output: Path,
+    output: str | Path,
     *,
     workers: int | None = None,
     resume: bool = False,
@@ -47,8 +47,9 @@ def augment(
         InputError: Something in the recipe, the model, the task or the output is wrong.
         KapruneError: The disk is full or not writable.
     """
-    watch = progress or Silent()
-    check_resumable(output, resume=resume)
+    watch, output = progress or Silent(), Path(output)
+    files = recipe.task.partition(":")[2].split(",")
+    check_resumable(output, *files, recipe.glove, resume=resume)
     task = load_task(recipe.task, train_rows=recipe.train_rows)
     check_augmentable(task)
     labeller = None

@@ -14,10 +14,11 @@ from kaprune_edge.artifacts import resumable_file
 from kaprune_edge.augmentation.augmenter import Augmenter
 from kaprune_edge.augmentation.labels import Labeller
 from kaprune_edge.augmentation.recipe import AugmentRecipe
+from kaprune_edge.begun import keep_recipe
 from kaprune_edge.progress import Progress
-from kaprune_edge.recipe import make_recipe, save_recipe
 from kaprune_edge.tasks import Task
-from kaprune_edge.tasks.tables import label_names
+from kaprune_edge.tasks.digest import check_same_rows
+from kaprune_edge.tasks.labels import class_order
 from kaprune_edge.tasks.task import rows
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT
@@ -80,7 +81,8 @@ def write_augmented(
         )
 
     with resumable_file(path, resume=resume) as staging:
-        _keep(recipe, staging.with_name("recipe.yaml"))
+        keep_recipe(recipe, staging.with_name("recipe.yaml"))
+        check_same_rows(staging.parent, task)
         with staging.open("ab+") as file:
             done = _drop_unfinished(file, 1 + recipe.copies)
             progress.start(f"augment by {augmenter.source}", len(labels))
@@ -110,14 +112,8 @@ def read_augmented(path: Path, task: Task, copies: int) -> Dataset:
 
 def _label_names(task: Task) -> Mapping[int | float, str]:
     """Name the classes, unless `jsonl:` tasks would then number them in another order."""
-    in_order = label_names(task.label_names, ()) == task.label_names
+    in_order = class_order(task.label_names) == task.label_names
     return dict(enumerate(task.label_names)) if in_order else {}
-
-
-def _keep(recipe: AugmentRecipe, file: Path) -> None:
-    if file.exists() and make_recipe(AugmentRecipe, file, {}) != recipe:
-        raise InputError(f"{file.parent} was begun with other options; resume with those or delete it")
-    save_recipe(recipe, file)
 
 
 def _drop_unfinished(file: BinaryIO, group: int) -> int:

@@ -1,10 +1,11 @@
 """How well a deployment does its task, judged as its users run it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from kaprune_edge.checkpoints import check_made_for
+from kaprune_edge.checkpoints import match_task
 from kaprune_edge.devices import Device, LocalDevice
 from kaprune_edge.progress import Progress
 from kaprune_edge.tasks import Task, TokenLevelTask
@@ -44,9 +45,10 @@ def score_deployment(
     """
     place = device or LocalDevice()
     check_place(task, place)
-    check_labels(folder, read_config(folder), task)
+    order = list(check_labels(folder, read_config(folder), task))
     if isinstance(task, TokenLevelTask):
-        model = open_token_model(folder, task.kind, threads=threads, provider=provider)
+        loaded = open_token_model(folder, task.kind, threads=threads, provider=provider)
+        model = replace(loaded, forward=lambda feeds: loaded.forward(feeds)[..., order])
         return task.measure(model, min(max_length, model.max_tokens), progress.advance)
     rows = task.evaluation
     with place.classifier(folder, threads=threads, provider=provider) as classifier:
@@ -55,7 +57,7 @@ def score_deployment(
             max_length=min(max_length, classifier.config.max_tokens),
             on_done=progress.advance,
         )
-    return task.score(logits, np.asarray(rows["label"]))
+    return task.score(logits[:, order], np.asarray(rows["label"]))
 
 
 def check_place(task: Task, device: Device) -> None:
@@ -64,6 +66,6 @@ def check_place(task: Task, device: Device) -> None:
         raise InputError(f"devices classify sentences only; evaluate {task.name} on this machine")
 
 
-def check_labels(folder: Path, config: ModelConfig, task: Task) -> None:
-    """Raise InputError unless a deployment is of the task's kind and has its labels."""
-    check_made_for(task, folder, config.kind, config.labels)
+def check_labels(folder: Path, config: ModelConfig, task: Task) -> tuple[int, ...]:
+    """Find a deployment's output for each of a task's labels; see `match_task` for the errors."""
+    return match_task(task, folder, config.kind, config.labels, config.problem_type)

@@ -1,12 +1,12 @@
 """The comparison itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kaprune_edge.bench.accuracy import check_labels, check_place, score_deployment
-from kaprune_edge.bench.baselines import make_baseline
+from kaprune_edge.bench.baselines import INT8, make_baseline
 from kaprune_edge.bench.comparison import Comparison, Entrant, Row, Setting, Workload
 from kaprune_edge.bench.providers import choose, what_they_left
 from kaprune_edge.bench.turns import time_in_turns
@@ -21,7 +21,7 @@ from kaprune_runtime.providers import CPU
 
 
 def bench(
-    deployments: Sequence[Path],
+    deployments: Sequence[str | Path],
     *,
     baselines: Sequence[str] = (),
     task: Task | None = None,
@@ -32,8 +32,8 @@ def bench(
     runs: int = 5,
     device: str = LOCAL,
     device_python: str = "python3",
-    device_onnxruntime: Path | None = None,
-    device_library: Path | None = None,
+    device_onnxruntime: str | Path | None = None,
+    device_library: str | Path | None = None,
     providers: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
@@ -63,8 +63,11 @@ def bench(
         KapruneError: A model failed to run, the process that ran it died, or the device is out of reach.
     """
     watch = progress or Silent()
+    if isinstance(deployments, str | Path):
+        raise InputError("give a list of deployments, not one")
+    folders = [Path(folder) for folder in deployments]
     workload = Workload(sequence_length, batch_size, threads, rounds, runs)
-    _check(deployments, workload, task)
+    _check(folders, workload, task)
     with (
         open_device(
             device, python=device_python, onnxruntime=device_onnxruntime, library=device_library
@@ -74,18 +77,18 @@ def bench(
         chosen, notes = choose(providers, place.providers)
         if task is not None:
             check_place(task, place)
-        place.prepare(deployments, watch)
-        entrants = [Entrant(str(folder), folder) for folder in deployments]
+        place.prepare(folders, watch)
+        entrants = [Entrant(str(folder), folder) for folder in folders]
         if baselines:
             watch.start("preparing baselines", len(baselines))
         for done, spec in enumerate(baselines, 1):
-            entrants.append(make_baseline(spec, deployments[0], Path(scratch)))
+            entrants.append(make_baseline(spec, folders[0], Path(scratch), saturates=place.int8_saturates))
             watch.advance(done)
-        for entrant in entrants[len(deployments) :]:
+        for entrant in entrants[len(folders) :]:
             if task is not None and not entrant.random_weights:
                 check_labels(entrant.folder, read_config(entrant.folder), task)
         place.prepare([entrant.folder for entrant in entrants], watch)
-        reference = len(deployments) if baselines else 0
+        reference = len(folders) if baselines else 0
         rows: list[Row] = []
         settings: list[Setting] = []
         for provider in chosen:
@@ -114,8 +117,17 @@ def bench(
         machine=settings[0].machine,
         before=settings[0].before,
         after=settings[-1].after,
-        notes=(*notes, *what_they_left(rows)),
+        notes=(*notes, *what_they_left(rows), *_how_rounded(baselines, place)),
     )
+
+
+def _how_rounded(baselines: Sequence[str], device: Device) -> Iterator[str]:
+    """Say how ONNX Runtime quantized baselines for the device's processor."""
+    if any(spec.endswith(INT8) for spec in baselines):
+        if device.int8_saturates:
+            yield f"{INT8}: 7 bits a weight; without VNNI, sums of larger ones would saturate."
+        else:
+            yield f"{INT8}: 8 bits a weight."
 
 
 def _start(device: Device, entrant: Entrant, workload: Workload, provider: str) -> Worker:

@@ -9,8 +9,11 @@ from rich.text import Text
 
 from kaprune_edge.bench.comparison import Comparison, Row
 from kaprune_edge.bench.providers import nodes_taken, short_name
+from kaprune_edge.tasks.metrics import CORRELATIONS, shown
 from kaprune_runtime.condition import Condition
+from kaprune_runtime.machine import Machine
 from kaprune_runtime.providers import CPU
+from kaprune_runtime.terminal import visible
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -19,11 +22,12 @@ def render(comparison: Comparison) -> RenderableType:
     table.add_column("model", overflow="fold", min_width=15)
     columns = _columns(comparison)
     for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in comparison.rows:
         name = f"{row.name} *" if row.random_weights else row.name
-        table.add_row(Text(name), *(cell(row) for cell in columns.values()))
-    return Group(table, Text(_legend(comparison)))
+        table.add_row(*(Text(visible(text)) for text in (name, *(cell(row) for cell in columns.values()))))
+    legend = "\n".join(map(visible, _legend(comparison)))
+    return Group(table, Text(legend))
 
 
 def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
@@ -34,9 +38,9 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
         columns["provider"] = lambda row: short_name(row.provider)
     headline = next((next(iter(row.metrics)) for row in comparison.rows if row.metrics), None)
     if headline is not None:
-        unit = "%" if headline in ("accuracy", "f1") else "x 100"
-        columns[f"{headline}\n{unit}"] = lambda row: (
-            f"{row.metrics[headline]:.1%}"[:-1] if row.metrics else "-"
+        unit = "" if headline in CORRELATIONS else "\n%"
+        columns[f"{headline}{unit}"] = lambda row: (
+            shown(headline, row.metrics[headline]) if row.metrics else "-"
         )
     if others:
         columns["nodes\ntaken"] = _nodes
@@ -66,7 +70,7 @@ def _digits(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
-def _legend(comparison: Comparison) -> str:
+def _legend(comparison: Comparison) -> list[str]:
     load, machine = comparison.workload, comparison.machine
     lines = [
         f"Each run: {_count(load.batch_size, 'text')} of {_count(load.sequence_length, 'token')}, "
@@ -85,14 +89,14 @@ def _legend(comparison: Comparison) -> str:
         lines.append("nodes taken: how many of the graph's the provider ran; the CPU ran the rest.")
     features = f" ({', '.join(machine.features)})" if machine.features else ""
     lines.append(
-        f"{machine.processor}{features}, {_count(machine.cores, 'core')}, "
+        f"{machine.processor}{features}, {_cores(machine)}, "
         f"{machine.memory_bytes / 1e9:.0f} GB; onnxruntime {machine.onnxruntime}, "
         f"{f'Python {machine.python}' if machine.python else 'no Python'}, "
         f"{f'sparse kernels for {machine.kernels}' if machine.kernels else 'no sparse kernels'}."
     )
     if condition := _condition(comparison.before, comparison.after):
         lines.append(condition)
-    return "\n".join([*lines, *comparison.notes])
+    return [*lines, *comparison.notes]
 
 
 def _condition(before: Condition, after: Condition) -> str:
@@ -112,6 +116,12 @@ def _condition(before: Condition, after: Condition) -> str:
         parts.append(f"throttled {_count(after.throttlings - before.throttlings, 'time')} by heat")
     line = "; ".join(parts)
     return f"{line[0].upper()}{line[1:]}." if line else ""
+
+
+def _cores(machine: Machine) -> str:
+    """Say how many cores there are, and how many of them could be used."""
+    present = _count(machine.cores_present, "core")
+    return present if machine.cores == machine.cores_present else f"{machine.cores} of {present} for use"
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,26 +4,35 @@ from transformers.utils import logging
 
 from kaprune_edge.checkpoints.config import (
     check_length,
-    find_checkpoint,
     load_config,
     max_tokens,
     set_dropout,
 )
-from kaprune_edge.checkpoints.labels import check_made_for
-from kaprune_edge.checkpoints.tokenizer import load_tokenizer
-from kaprune_edge.checkpoints.weights import check_same_shape, load_classifier, load_masked_model
+from kaprune_edge.checkpoints.files import find_checkpoint, refuse_pointer
+from kaprune_edge.checkpoints.labels import match_task, task_names
+from kaprune_edge.checkpoints.tokenizer import load_tokenizer, save_tokenizer
+from kaprune_edge.checkpoints.weights import (
+    check_same_shape,
+    load_classifier,
+    load_masked_model,
+    load_model,
+)
 
 __all__ = [
     "check_length",
-    "check_made_for",
     "check_same_shape",
     "find_checkpoint",
     "load_classifier",
     "load_config",
     "load_masked_model",
+    "load_model",
     "load_tokenizer",
+    "match_task",
     "max_tokens",
+    "refuse_pointer",
+    "save_tokenizer",
     "set_dropout",
+    "task_names",
 ]
 
 logging.set_verbosity_error()

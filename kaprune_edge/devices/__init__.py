@@ -39,8 +39,8 @@ def open_device(
     address: str,
     *,
     python: str = "python3",
-    onnxruntime: Path | None = None,
-    library: Path | None = None,
+    onnxruntime: str | Path | None = None,
+    library: str | Path | None = None,
 ) -> Iterator[Device]:
     """Reach a device; leaving the context ends what runs there and removes what was copied.
 
@@ -59,7 +59,7 @@ def open_device(
         KapruneError: The device cannot be reached, or lacks Python or a package.
     """
     if address == LOCAL:
-        if chosen := onnxruntime or library:
+        if chosen := onnxruntime or library or (python != "python3" and python):
             raise InputError(f"{chosen} is for another machine; name that with --device")
         yield LocalDevice()
         return
@@ -69,6 +69,7 @@ def open_device(
             f"unknown device '{address}'; use {LOCAL}, {', '.join(f'{each}://...' for each in DOORS)}"
         )
     door = find_door(address)
+    onnxruntime, library = (Path(path) if path is not None else None for path in (onnxruntime, library))
     if onnxruntime is None:
         with PythonAgent(door, python) as connection:
             yield DeviceWithPython(connection, library)

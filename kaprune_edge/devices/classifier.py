@@ -51,6 +51,7 @@ class RemoteClassifier(Conversation):
             InputError: An argument does not fit, or the deployment is damaged.
             KapruneError: ONNX Runtime failed, the process was killed, or the connection broke.
         """
+        self.config.check_texts(pairs)
         answer = self.ask({"texts": list(texts), "pairs": pairs and list(pairs), "max_length": max_length})
         while "done" in answer:
             if on_done is not None:

@@ -17,6 +17,8 @@ class Device(Protocol):
 
     providers: Sequence[str]
     """Execution providers that its onnxruntime was built with."""
+    int8_saturates: bool
+    """Whether ONNX Runtime's int8 sums saturate on its processor; assumed of an x86 that does not tell."""
 
     def prepare(self, folders: Sequence[Path], progress: Progress) -> None:
         """Bring deployments there, all that are not yet.

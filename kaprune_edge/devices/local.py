@@ -1,5 +1,6 @@
 """This machine as a device."""
 
+import platform
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import onnxruntime
 from kaprune_edge.devices.process import Exit
 from kaprune_edge.progress import Progress
 from kaprune_runtime import Classifier
+from kaprune_runtime.machine import describe_machine, int8_saturates
 from kaprune_runtime.providers import CPU
 
 
@@ -61,6 +63,7 @@ class LocalDevice:
 
     def __init__(self) -> None:
         self.providers: Sequence[str] = onnxruntime.get_available_providers()
+        self.int8_saturates = int8_saturates(platform.machine(), describe_machine().features)
 
     def prepare(self, folders: Sequence[Path], progress: Progress) -> None:
         """Do nothing."""

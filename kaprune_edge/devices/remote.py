@@ -46,6 +46,8 @@ class RemoteDevice(ABC):
 
     providers: Sequence[str]
     """Execution providers of its onnxruntime."""
+    int8_saturates: bool
+    """See `Device`."""
 
     def __init__(self, connection: Connection) -> None:
         """Begin with nothing there.

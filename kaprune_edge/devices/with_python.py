@@ -14,6 +14,7 @@ from kaprune_edge.devices.process import Exit
 from kaprune_edge.devices.python_agent import PythonAgent
 from kaprune_edge.devices.remote import Content, RemoteDevice, RemoteProcess
 from kaprune_runtime.errors import KapruneError
+from kaprune_runtime.machine import int8_saturates
 from kaprune_runtime.providers import CPU
 
 _PROBE = """
@@ -27,7 +28,12 @@ for name in sys.argv[1:]:
     except ImportError as error:
         sys.exit(f"{name} does not load there: {error}")
 onnxruntime = sys.modules.get("onnxruntime")
-print(json.dumps([found, onnxruntime.get_available_providers() if onnxruntime else []]))
+try:
+    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+        flags = next((line.split() for line in cpuinfo if line.startswith("flags")), [])
+except OSError:
+    flags = []
+print(json.dumps([found, onnxruntime.get_available_providers() if onnxruntime else [], flags]))
 """
 
 
@@ -46,7 +52,8 @@ class DeviceWithPython(RemoteDevice):
         """
         super().__init__(connection)
         self._python, self._library = connection.python, library
-        self.providers = self._check_packages()
+        self.providers, flags = self._check_packages()
+        self.int8_saturates = int8_saturates(connection.about["machine"], flags)
 
     def start(self, command: str, options: Sequence[str], folder: Path) -> RemoteProcess:
         """Start a command of the runtime on a prepared deployment."""
@@ -62,14 +69,18 @@ class DeviceWithPython(RemoteDevice):
     def _runtime(self, folders: Sequence[Path]) -> Mapping[str, Content]:
         return runtime_files(find_library(self._connection.about["machine"], self._library, folders))
 
-    def _check_packages(self) -> Sequence[str]:
-        """Compare what is installed with what the runtime requires; return the execution providers."""
+    def _check_packages(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Compare what is installed with what the runtime requires.
+
+        Returns:
+            The execution providers, and the processor's flags where Linux tells those of x86.
+        """
         name, python = self._connection.name, self._python
         needed = [Requirement(each) for each in requires("kaprune-edge-runtime") or ()]
         said = self._run("-P", "-c", _PROBE, *(requirement.name for requirement in needed)).read()
         if isinstance(said, Exit):
             raise KapruneError(f"{name} cannot run models: {said.error or f'exit code {said.code}'}")
-        found, providers = json.loads(said)
+        found, providers, flags = json.loads(said)
         lacking = [
             str(each)
             for each in needed
@@ -80,4 +91,4 @@ class DeviceWithPython(RemoteDevice):
             raise KapruneError(
                 f"{name} lacks {', '.join(lacking)}; install there: {python} -m pip install {install}"
             )
-        return providers
+        return providers, flags

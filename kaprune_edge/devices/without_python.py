@@ -19,7 +19,7 @@ from kaprune_runtime import Classifier
 from kaprune_runtime.condition import describe_condition
 from kaprune_runtime.deployment import MODEL, read_config, verify
 from kaprune_runtime.latency import sample_inputs
-from kaprune_runtime.machine import describe_machine
+from kaprune_runtime.machine import describe_machine, int8_saturates
 from kaprune_runtime.providers import CPU
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -42,6 +42,7 @@ class DeviceWithoutPython(RemoteDevice):
             InputError: `onnxruntime` is none, or for other processors.
         """
         super().__init__(connection)
+        self.int8_saturates = int8_saturates(connection.about["machine"], ())
         self._library = library
         self._onnxruntime = read_for(connection.about["machine"], onnxruntime, onnxruntime.name)
 

@@ -20,7 +20,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from kaprune_edge.distillation.losses import layer_losses, logits_loss
 from kaprune_edge.distillation.trace import Tracer
-from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, newest_checkpoint, train
+from kaprune_edge.distillation.training import Lessons, Loss, checkpoint_folder, train
 from kaprune_edge.heads import TARGETS, count_targets
 from kaprune_edge.processes import broadcast, shares
 from kaprune_edge.pruning.criterion import Criterion
@@ -90,15 +90,13 @@ def prune_while_training(
         lessons: Rows and hyperparameters.
     """
     pruning = _Pruning(student, pruner, criterion, schedule, sparsity)
-    interrupted = newest_checkpoint(lessons.checkpoints)
-    if interrupted:
-        pruning.resume(interrupted)
     return train(
         student,
         loss,
         lessons,
         "prune and train",
         callbacks=[pruning],
+        on_resume=pruning.resume,
         on_step=lambda: {"sparsity": pruner.sparsity},
     )
 

@@ -1,5 +1,6 @@
 """The training loop under fine-tuning, distilling and pruning: resumable, on `transformers.Trainer`."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,12 @@ from kaprune_edge import processes
 from kaprune_edge.distillation.batches import LengthBuckets, padding
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import Training
+from kaprune_edge.storage import discard, is_sealed, is_whole, seal
 
 CHECKPOINTS_PER_TRAINING = 10
-_COMPLETE = "complete"
+CHECKPOINTS_KEPT = 2
+
+_log = logging.getLogger(__name__)
 
 Loss = Callable[[PreTrainedModel, Mapping[str, Tensor], float], Tensor]
 """Scalar loss of a model on a padded batch of tokenized rows with `labels`, after a share of the training."""
@@ -64,6 +68,7 @@ def train(
     stage: str,
     *,
     callbacks: Sequence[TrainerCallback] = (),
+    on_resume: Callable[[Path], None] = lambda _: None,
     on_step: Figures = dict,
 ) -> int:
     """Train a model in place, continuing from the newest whole checkpoint if there is one.
@@ -74,12 +79,16 @@ def train(
         lessons: Rows, hyperparameters, where to save.
         stage: What to call this training in the progress.
         callbacks: Called by the Trainer, in this order, before a checkpoint counts as whole.
+        on_resume: Called with the checkpoint to continue from, before it is loaded.
         on_step: Figures to compute after every step.
 
     Returns:
         The number of training steps.
     """
     training = lessons.training
+    newest = processes.on_main(newest_checkpoint)(lessons.checkpoints)
+    if newest is not None:
+        on_resume(newest)
     torch.set_flush_denormal(True)  # what moments of words that texts lack decay to is slow to compute with
     with clear_environment():  # where the Trainer would find out about other processes
         arguments = TrainingArguments(
@@ -91,7 +100,6 @@ def train(
             optim="adamw_torch_fused",
             save_strategy="steps" if processes.is_main() else "no",
             save_steps=1 / CHECKPOINTS_PER_TRAINING,
-            save_total_limit=2,
             logging_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -112,15 +120,32 @@ def train(
     trainer.order = LengthBuckets(lessons.rows["length"], training.batch_size, lessons.seed)
     trainer.add_callback(_Report(trainer, stage, lessons, on_step))
     processes.broadcast(model.parameters())  # machines differ in rounding
-    newest = newest_checkpoint(lessons.checkpoints)
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     return trainer.state.global_step
 
 
 def newest_checkpoint(checkpoints: Path) -> Path | None:
-    """Find the last checkpoint that was written whole."""
-    whole = [seal.parent for seal in checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{_COMPLETE}")]
-    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+    """Find the last checkpoint that is whole; later ones, which are not, are deleted."""
+    damaged = []
+    for folder in reversed(_checkpoints(checkpoints)):
+        if is_whole(folder):
+            break
+        if is_sealed(folder):
+            damaged.append(folder.name)
+        discard(folder)
+    else:
+        folder = None
+    if damaged:
+        rest = f"this training goes on from {folder.name}" if folder else "this training starts over"
+        _log.warning("damaged in %s: %s; %s", checkpoints, ", ".join(damaged), rest)
+    return folder
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """List all checkpoints, whole or not, in the order of their steps."""
+    return sorted(
+        folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rpartition("-")[2])
+    )
 
 
 def checkpoint_folder(arguments: TrainingArguments, state: TrainerState) -> Path:
@@ -171,7 +196,7 @@ class _Trainer(Trainer):
 
 
 class _CheckpointSeal(TrainerCallback):
-    """Marks a checkpoint as whole, last of all that is written into it."""
+    """Seals a checkpoint, last of all that is written into it, and only then deletes older ones."""
 
     def __init__(self, before: Callable[[], None]) -> None:
         self._before = before
@@ -180,7 +205,10 @@ class _CheckpointSeal(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         self._before()
-        (checkpoint_folder(args, state) / _COMPLETE).touch()
+        newest = checkpoint_folder(args, state)
+        seal(newest)
+        for older in _checkpoints(newest.parent)[:-CHECKPOINTS_KEPT]:
+            discard(older)
 
 
 class _Report(TrainerCallback):

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from kaprune_edge import artifacts
+from kaprune_edge.checkpoints import save_tokenizer
 from kaprune_edge.export import model_card
 from kaprune_edge.export.calibration import Calibration, quantize_calibrated
-from kaprune_edge.export.from_file import LARGEST_FILE
 from kaprune_edge.export.graph import size
 from kaprune_edge.export.manifest import LayerReport, byte_report, layer_report
-from kaprune_edge.export.onnx_file import write_onnx
+from kaprune_edge.export.onnx_file import check_onnx, write_onnx
 from kaprune_edge.export.operator_library import LIBRARY, find_library
 from kaprune_edge.export.parity import TOLERANCE, check_parity, logit_difference
 from kaprune_edge.export.passes import optimization, quantization
+from kaprune_edge.export.reading import LARGEST_FILE
 from kaprune_edge.export.source import Source, open_source
 from kaprune_edge.export.targets import Target, find_target
 from kaprune_edge.export.trim import check_corpus, trim_vocabulary
@@ -27,7 +28,7 @@ from kaprune_runtime.deployment import FORMAT_VERSION, MANIFEST, MODEL, TOKENIZE
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import kind_of
 
-__all__ = ["Deployment", "export_model", "write_model"]
+__all__ = ["Deployment", "check_calibration", "export_model", "write_model"]
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,15 @@ class Deployment:
 
 
 def export_model(
-    source: Path | str,
-    output: Path,
+    source: str | Path,
+    output: str | Path,
     *,
     target: str = "x86-64",
     quantize: str | None = None,
     embeddings: str | None = None,
     calibrate: Task | None = None,
-    trim: Path | None = None,
-    library: Path | None = None,
+    trim: str | Path | None = None,
+    library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
     """Export a model as one portable sparse ONNX file, with all that is needed to run it.
@@ -78,10 +79,11 @@ def export_model(
         InputError: An argument is wrong, or the source is missing, damaged or not supported.
         KapruneError: The exported model's logits differ from the source's, or the disk is full.
     """
-    watch = progress or Silent()
+    watch, output = progress or Silent(), Path(output)
+    trim, library = (Path(path) if path is not None else None for path in (trim, library))
     place, rounding = find_target(target), quantization(weights=quantize, embeddings=embeddings)
-    if calibrate is not None and quantize is None:
-        raise InputError("without int8 matrices there is nothing to calibrate; add --quantize int8")
+    if calibrate is not None:
+        check_calibration(quantize)
     operators = find_library(place, library)
     artifacts.check_new(output)
     if trim is not None:
@@ -96,7 +98,7 @@ def export_model(
     with artifacts.new_folder(output) as staging:
         write_model(opened, staging)
         watch.advance(3)
-        error = logit_difference(staging, staging / MODEL, opened.reference)
+        error = logit_difference(staging, staging / MODEL, opened.reference, opened.tokenizer)
         check_parity(error)
         rounding_error, calibration = 0.0, None
         if rounding is not None:
@@ -106,7 +108,8 @@ def export_model(
                 model, calibration = quantize_calibrated(opened, calibrate, embeddings)
                 opened = replace(opened, model=model)
             write_onnx(opened.model, staging / MODEL)
-            rounding_error = logit_difference(staging, staging / MODEL, opened.reference)
+            rounding_error = logit_difference(staging, staging / MODEL, opened.reference, opened.tokenizer)
+        check_onnx(staging / MODEL)
         layers = layer_report(opened.model)
         size, sparsity = (staging / MODEL).stat().st_size, _packed_sparsity(layers)
         tokens = opened.config.vocab_size
@@ -115,11 +118,17 @@ def export_model(
         rounded = {part: kind for part, kind in kinds.items() if kind}
         if operators is not None:
             (staging / LIBRARY).write_bytes(operators)
-        _write_card(opened, place, layers, deployment, rounded, staging)
+        _write_card(opened, place, layers, deployment, rounded, staging, trimmed=trim is not None)
         manifest = _manifest(opened, place, layers, deployment, rounded, staging)
         artifacts.write_json(staging / MANIFEST, manifest)
     watch.advance(4)
     return deployment
+
+
+def check_calibration(quantize: str | None) -> None:
+    """Raise InputError unless there are matrices to calibrate."""
+    if quantize is None:
+        raise InputError("without int8 matrices there is nothing to calibrate; add --quantize int8")
 
 
 def write_model(source: Source, folder: Path) -> None:
@@ -129,7 +138,7 @@ def write_model(source: Source, folder: Path) -> None:
         raise InputError(f"{source.name} holds more than 2 GB of weights; that is not supported")
     write_onnx(source.model, folder / MODEL)
     source.config.save_pretrained(folder)
-    source.tokenizer.save_pretrained(folder)
+    save_tokenizer(source.tokenizer, folder)
     _name_tokenizer_for_all(folder / "tokenizer_config.json")
     _compact(folder / TOKENIZER)
 
@@ -160,6 +169,8 @@ def _write_card(
     deployment: Deployment,
     rounded: Mapping[str, str],
     folder: Path,
+    *,
+    trimmed: bool,
 ) -> None:
     card = model_card.render(
         kind_of(source.config.architectures),
@@ -174,6 +185,10 @@ def _write_card(
         rounded=rounded,
         rounding=deployment.quantization_error,
         metrics=source.metrics,
+        longest=source.tokenizer.model_max_length,
+        cut_left=source.tokenizer.truncation_side == "left",
+        token_types="token_type_ids" in source.tokenizer.model_input_names,
+        trimmed=trimmed,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 

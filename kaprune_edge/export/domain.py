@@ -3,12 +3,15 @@
 import onnx.parser
 import onnx_ir as ir
 
-__all__ = ["DOMAIN", "OPSET", "VERSION", "define", "is_ours"]
+__all__ = ["DOMAIN", "IR_VERSION", "OPSET", "VERSION", "define", "is_ours"]
 
 DOMAIN = "ai.kaprune"
 VERSION = 1
 OPSET = 20
 """Standard opset of every exported file: the first with Gelu, and one that onnxruntime 1.20 runs."""
+
+IR_VERSION = 10
+"""Version of ONNX's file format of every exported file: the newest that onnxruntime 1.20 reads."""
 
 
 def define(model: ir.Model, body: str) -> None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from kaprune_edge.encoder import check_supported
-from kaprune_edge.export.domain import OPSET
+from kaprune_edge.export.domain import IR_VERSION, OPSET
+from kaprune_edge.export.finite import check_finite
 from kaprune_edge.export.graph import add_initializer, constant, is_op
 from kaprune_edge.export.quiet import quiet
 from kaprune_runtime.errors import InputError
@@ -21,14 +22,20 @@ from kaprune_runtime.session import ANSWER_OUTPUTS
 
 __all__ = ["input_names", "to_onnx"]
 
+_POSITIONS_FROM_ZERO = ("bert", "distilbert", "electra")
+"""Architectures that cut their positions out of a table. They are counted instead: ONNX Runtime's symbolic
+shape inference, which its quantizer begins with, then finds them as long as the inputs."""
 
-def to_onnx(model: PreTrainedModel) -> ir.Model:
+
+def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
     """Export an encoder and its head, right for every length up to its position embeddings and every padding.
 
     Initializers are named after the parameters; one that the graph holds transposed ends in ".T".
 
     Args:
         model: A supported encoder in float32; left as it was.
+        token_types: Whether its tokenizer gives token types; without them the model has no such input, and
+            takes every token as of the first text, as PyTorch does.
 
     Returns:
         Dense ONNX. Inputs int64 [batch_size, sequence_length], named as `input_names` says; output
@@ -36,12 +43,16 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
         of question answering `start_logits` and `end_logits`, [batch_size, sequence_length] each.
 
     Raises:
-        InputError: The architecture or the weights' type is not supported.
+        InputError: The architecture or the weights' type is not supported, or weights are not finite.
     """
     check_supported(model.config)
+    weights = ((name, weight.numpy(force=True)) for name, weight in model.state_dict().items())
+    check_finite(weights, model.config.name_or_path or "the model")
     if model.dtype != torch.float32:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)
+    if not token_types and "token_type_ids" in names:
+        names.remove("token_type_ids")
     answers = kind_of([type(model).__name__]) == QUESTIONS
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
     with _exportable(model), warnings.catch_warnings(), quiet("torch.onnx", "torch.export"):
@@ -60,6 +71,7 @@ def to_onnx(model: PreTrainedModel) -> ir.Model:
         )
     if program is None:
         raise InputError("torch.onnx gave no program; check that torch and onnxscript fit together")
+    program.model.ir_version = IR_VERSION
     _name_after_parameters(program.model.graph)
     program.optimize()
     ClearMetadataAndDocStringPass()(program.model)
@@ -82,10 +94,13 @@ class _Logits(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        masked = (1 - attention_mask.to(torch.float32))[:, None, None, :]
+        # Anything but 0 is a token, as the models themselves have it.
+        masked = (attention_mask == 0).to(torch.float32)[:, None, None, :]
         inputs = {"input_ids": input_ids, "attention_mask": masked * torch.finfo(torch.float32).min}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
+        if self.model.config.model_type in _POSITIONS_FROM_ZERO:
+            inputs["position_ids"] = torch.arange(input_ids.shape[1])[None]
         output = self.model(**inputs)
         if "start_logits" in output:
             return output.start_logits, output.end_logits

@@ -30,8 +30,11 @@ A model for {{ kind | replace("-", " ") }} in one portable sparse ONNX file
 | largest difference of a logit after quantization | {{ "%.1e" | format(rounding) }} |
 {% endif -%}
 {% for name, value in metrics.items() -%}
-| {{ name }} | {{ "%.4g" | format(value) }} |
+| {{ name }}{{ before }} | {{ "%.4g" | format(value) }} |
 {% endfor %}
+{%- if metrics and before %}
+Scores were measured{{ before }}. What this file itself scores, `kaprune-edge evaluate` tells.
+{% endif %}
 ## Use
 
 On any ONNX Runtime from 1.20, with `pip install onnxruntime tokenizers`:
@@ -40,9 +43,12 @@ On any ONNX Runtime from 1.20, with `pip install onnxruntime tokenizers`:
 import numpy as np, onnxruntime
 from tokenizers import Tokenizer
 
-text = Tokenizer.from_file("tokenizer.json").encode("A fine film.")
+tokenizer = Tokenizer.from_file("tokenizer.json")
+tokenizer.enable_truncation({{ longest }}{% if cut_left %}, direction="left"{% endif %})
+text = tokenizer.encode({{ texts }})
 session = onnxruntime.InferenceSession("model.onnx")
-given = {"input_ids": text.ids, "attention_mask": text.attention_mask, "token_type_ids": text.type_ids}
+types = {{ "text.type_ids" if token_types else "[0] * len(text.ids)" }}
+given = {"input_ids": text.ids, "attention_mask": text.attention_mask, "token_type_ids": types}
 feeds = {node.name: np.array([given[node.name]], np.int64) for node in session.get_inputs()}
 {{ outputs }} = session.run(None, feeds)
 ```
@@ -56,16 +62,19 @@ of every file.
 
 _USES = {
     TEXT: {
+        "texts": '"A fine film."',
         "outputs": "(logits,)",
         "optimum": "ORTModelForSequenceClassification",
         "use": 'Classifier(folder)(["A fine film."])',
     },
     TOKENS: {
+        "texts": '"Ada Lovelace lived in London."',
         "outputs": "(logits,)",
         "optimum": "ORTModelForTokenClassification",
         "use": 'TokenClassifier(folder)(["Ada Lovelace lived in London."])',
     },
     QUESTIONS: {
+        "texts": '"Who wrote it?", "Ada Lovelace wrote it."',
         "outputs": "start_logits, end_logits",
         "optimum": "ORTModelForQuestionAnswering",
         "use": 'QuestionAnswerer(folder)(["Who wrote it?"], ["Ada Lovelace wrote it."])',
@@ -79,7 +88,10 @@ def render(kind: str, **facts: object) -> str:
     Args:
         kind: What the model is for; see `kaprune_runtime.kinds`.
         facts: title, source, machine, file_bytes, labels, packed, sparsity, parity, rounded, rounding,
-            metrics.
+            metrics, longest, cut_left, token_types, trimmed.
     """
+    happened = {"the vocabulary was trimmed": facts["trimmed"], "weights were rounded": facts["rounded"]}
+    changes = " and ".join(what for what, so in happened.items() if so)
+    before = f" before {changes}" if changes else ""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(_TEMPLATE).render(kind=kind, **_USES[kind], **facts)
+    return environment.from_string(_TEMPLATE).render(kind=kind, before=before, **_USES[kind], **facts)

@@ -1,9 +1,13 @@
-"""Writes an ONNX file whose weights a runtime can map into memory in place."""
+"""Writes an ONNX file that other tools take, and whose weights a runtime can map into memory in place."""
 
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
+from kaprune_edge.export.domain import DOMAIN, IR_VERSION, OPSET, VERSION
+from kaprune_edge.export.reading import one_line
+from kaprune_runtime.errors import KapruneError
 from kaprune_runtime.onnx_file import (
     ALIGNMENT,
     DOC_STRING,
@@ -16,15 +20,22 @@ from kaprune_runtime.onnx_file import (
     fields,
 )
 
-__all__ = ["write_onnx"]
+__all__ = ["check_onnx", "write_onnx"]
 
 
 def write_onnx(model: ir.Model, path: Path) -> None:
     """Write a model with every larger weight at a multiple of `ALIGNMENT` bytes.
 
-    The file is plain ONNX: a doc string of spaces fills the gap before such a weight.
+    - The file is plain ONNX: a doc string of spaces fills the gap before such a weight.
+    - The shape of an initializer is not stated a second time: a quantizer that turns weights would find it
+      wrong.
     """
-    data = ir.to_proto(model).SerializeToString()
+    proto = ir.to_proto(model)
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    computed = [value for value in proto.graph.value_info if value.name not in constants]
+    del proto.graph.value_info[:]
+    proto.graph.value_info.extend(computed)
+    data = proto.SerializeToString()
     with path.open("wb") as file:
         for part in fields(data, 0, len(data)):
             if part.number == GRAPH:
@@ -33,6 +44,27 @@ def write_onnx(model: ir.Model, path: Path) -> None:
                 file.writelines(graph)
             else:
                 file.write(data[part.start : part.end])
+
+
+def check_onnx(path: Path) -> None:
+    """Check that a written file is what the oldest ONNX Runtime that is promised loads.
+
+    Every node must be an operator of `OPSET`, or of ours with its definition, and every type and shape right.
+
+    Raises:
+        KapruneError: It is not.
+    """
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        model = onnx.load(path)
+        versions = {entry.domain: entry.version for entry in model.opset_import}
+        if model.ir_version != IR_VERSION or not versions.items() <= {"": OPSET, DOMAIN: VERSION}.items():
+            raise ValueError(f"IR version {model.ir_version}, operators {versions}")
+    except Exception as error:
+        raise KapruneError(
+            f"the exported file is not ONNX of opset {OPSET} ({one_line(error)}); nothing was written, "
+            "please report this model's architecture and sizes"
+        ) from error
 
 
 _HEADER = 6

@@ -4,11 +4,16 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Encoding
+from transformers import PreTrainedTokenizerBase
 
-from kaprune_runtime.deployment import read_config
+from kaprune_runtime.deployment import ModelConfig, read_config
 from kaprune_runtime.errors import KapruneError
+from kaprune_runtime.kinds import QUESTIONS, TEXT, TOKENS
 from kaprune_runtime.session import input_names, run, session
-from kaprune_runtime.tokenization import TextEncoder, pad
+from kaprune_runtime.tokenization import TextEncoder, pad, read_tokenizer
+from kaprune_runtime.tokenizer_settings import read_settings
+from kaprune_runtime.windows import windows
 
 __all__ = ["TOLERANCE", "Reference", "check_parity", "logit_difference", "sample_inputs"]
 
@@ -28,6 +33,15 @@ TEXTS = (
     "The river rose for three days. On the fourth, the bridge at the mill gave way, and with it the only "
     "road into the valley; the village was cut off until the army laid a pontoon, and the post came by boat.",
 )
+
+
+ODD_TEXTS = (
+    "  Two  spaces, a\u00a0space that does not break, I",
+    "ÉTÉ was Été ﬁne ②",
+    "\U0001f600 東京 Zoe\u0308",
+    "a [SEP] b </s> c [MASK]",
+)
+"""What tokenizers treat differently: white space, case and accents, many bytes, the names of tokens."""
 
 
 def sample_inputs(folder: Path, names: Collection[str]) -> list[dict[str, np.ndarray]]:
@@ -58,23 +72,68 @@ def sample_inputs(folder: Path, names: Collection[str]) -> list[dict[str, np.nda
     return [pad(batch, names, config.pad_id) for batch in batches]
 
 
-def logit_difference(folder: Path, model: Path, reference: Reference) -> float:
-    """Compare a file with its source on `sample_inputs`.
+def logit_difference(
+    folder: Path, model: Path, reference: Reference, tokenizer: PreTrainedTokenizerBase
+) -> float:
+    """Compare a file with its source: on the same inputs, and from text to logits.
 
     Args:
         folder: Holds config.json and the tokenizer.
         model: The ONNX file, run as any ONNX Runtime would, without our operator library.
         reference: The source.
+        tokenizer: The source's, of transformers.
 
     Returns:
         Largest absolute difference of a logit, infinity where one is no number.
     """
     loaded = session(model)
+    names = input_names(loaded)
     worst = 0.0
-    for feeds in sample_inputs(folder, input_names(loaded)):
-        difference = np.abs(run(loaded, feeds) - reference(feeds)).max()
-        worst = max(worst, float(np.nan_to_num(difference, nan=np.inf)))
+    for feeds in sample_inputs(folder, names):
+        worst = max(worst, _difference(run(loaded, feeds), reference(feeds)))
+    config, settings = read_config(folder), read_settings(folder)
+    encode = _text_encoder(folder, config)
+    for texts in _rows(config.kind):
+        encoding = encode(texts)
+        if encoding is None:
+            continue
+        own = pad([encoding], names, config.pad_id, token_types=settings.token_types)
+        right = dict(tokenizer(*texts, truncation=True, return_tensors="np"))
+        worst = max(worst, _difference(run(loaded, own), reference(right)))
     return worst
+
+
+def _rows(kind: str) -> list[tuple[str, ...]]:
+    """Choose single texts and pairs, some longer than a model takes, and short questions on texts."""
+    singles: list[tuple[str, ...]] = [(text,) for text in (*TEXTS, *ODD_TEXTS)]
+    if kind == QUESTIONS:
+        return [(question[:12], text) for question in TEXTS[1:3] for (text,) in singles]
+    if kind == TOKENS:
+        return singles
+    long = " ".join(TEXTS * 12)
+    pairs = [*zip(TEXTS, ODD_TEXTS, strict=False), (TEXTS[0], long), (long, TEXTS[1])]
+    return [*singles, (long,), *pairs]
+
+
+def _text_encoder(folder: Path, config: ModelConfig) -> Callable[[tuple[str, ...]], Encoding | None]:
+    """Give what encodes as the runtime does; nothing where it needs several windows for a text."""
+    if config.kind == TEXT:
+        encoder = TextEncoder(folder, config.max_tokens)
+        return lambda texts: encoder.encode(texts[:1], texts[1:] or None, None)[0]
+    tokenizer = read_tokenizer(folder)
+
+    def encode(texts: tuple[str, ...]) -> Encoding | None:
+        *question, text = texts
+        cut = windows(tokenizer, text, config.max_tokens, *question)
+        return cut[0].encoding if len(cut) == 1 else None
+
+    return encode
+
+
+def _difference(own: np.ndarray, right: np.ndarray) -> float:
+    if own.shape != right.shape:
+        return float("inf")
+    return float(np.nan_to_num(np.abs(own - right).max(), nan=np.inf))
 
 
 def check_parity(difference: float) -> None:

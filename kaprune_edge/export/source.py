@@ -8,22 +8,20 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from safetensors import SafetensorError
 from transformers import (
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from kaprune_edge.checkpoints import load_config, load_tokenizer
+from kaprune_edge.checkpoints import load_config, load_model, load_tokenizer
 from kaprune_edge.export.from_file import load_onnx
 from kaprune_edge.export.from_torch import to_onnx
 from kaprune_edge.export.parity import Reference
-from kaprune_edge.heads import head_class, read_logits
+from kaprune_edge.heads import read_logits
 from kaprune_runtime.deployment import MODEL, read_json
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT, kind_of
-from kaprune_runtime.session import run, session
 
 __all__ = ["Source", "open_source"]
 
@@ -52,7 +50,7 @@ def open_source(source: Path | str) -> Source:
         InputError: Something is missing, damaged or not supported.
     """
     path = Path(source)
-    if path.suffix == ".onnx":
+    if path.suffix == ".onnx" and not path.is_dir():
         return _from_file(path)
     if (path / MODEL).is_file() and not list(path.glob("*.safetensors")):
         return _from_file(path / MODEL)
@@ -60,33 +58,17 @@ def open_source(source: Path | str) -> Source:
 
 
 def _from_checkpoint(source: str) -> Source:
-    config, tokenizer = load_config(source), load_tokenizer(source)
-    model = _load_model(source, config)
+    tokenizer = load_tokenizer(source)
+    model = load_model(source).eval()
     metrics = Path(source) / "metrics.json"
     return Source(
         name=Path(source).name,
-        model=to_onnx(model),
-        config=config,
+        model=to_onnx(model, token_types="token_type_ids" in tokenizer.model_input_names),
+        config=model.config,
         tokenizer=tokenizer,
         reference=lambda feeds: _run_torch(model, feeds),
         metrics=read_json(metrics).get("metrics", {}) if metrics.is_file() else {},
     )
-
-
-def _load_model(source: str, config: PretrainedConfig) -> PreTrainedModel:
-    try:
-        model, report = head_class(config).from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, SafetensorError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"the weights in {source} are missing or damaged; fetch the checkpoint again"
-        ) from error
-    if missing := sorted(report["missing_keys"]):
-        raise InputError(
-            f"{source} lacks {missing[0]}; give a checkpoint fine-tuned for {kind_of(config.architectures)}"
-        )
-    return model.eval()
 
 
 def _run_torch(model: PreTrainedModel, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -100,15 +82,14 @@ def _from_file(path: Path) -> Source:
         (folder for folder in path.absolute().parents[:2] if (folder / "config.json").is_file()), None
     )
     config = load_config(str(home)) if home else None
-    model = load_onnx(path, kind_of(config.architectures) if config else TEXT)
+    model, reference = load_onnx(path, kind_of(config.architectures) if config else TEXT)
     if home is None or config is None:
         raise InputError(f"no config.json beside {path}; put the model's config.json and tokenizer there")
-    dense = session(path)
     return Source(
         name=path.name,
         model=model,
         config=config,
         tokenizer=load_tokenizer(str(home)),
-        reference=lambda feeds: run(dense, dict(feeds)),
+        reference=reference,
         metrics={},
     )

@@ -64,7 +64,10 @@ SparseLinear <out_features, blocksize, activation>
 
   W_shape = Concat <axis: int = 0> (K, N)
   zeros = ConstantOfShape (W_shape)
-  W_transposed = ScatterND (zeros, place, values)
+  # float32 values have no scales, and Clip without a bound gives what it was given. It is there since tools,
+  # such as onnxslim, drop inputs that a definition does not read.
+  unscaled = Clip (values, scales)
+  W_transposed = ScatterND (zeros, place, unscaled)
   product = MatMul (X, W_transposed)
   linear = Add (product, bias)
   activation = Constant <value_string: string = @activation> ()
@@ -79,7 +82,7 @@ SparseLinear <out_features, blocksize, activation>
 """For float32 values. Once X's last dimension is known, ONNX Runtime folds all but MatMul, Add and Gelu."""
 
 INT8_BODY = BODY.replace(
-    "W_transposed = ScatterND (zeros, place, values)",
+    BODY[BODY.index("# float32 values") : BODY.index("product = MatMul")].rstrip(),
     """values_float = Cast <to: int = 1> (values)
   W_transposed = ScatterND (zeros, place, values_float)""",
 ).replace(

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
 from kaprune_edge import artifacts
+from kaprune_edge.checkpoints import save_tokenizer
 from kaprune_edge.export.embedding import find_word_embedding
 from kaprune_edge.export.source import Source
 from kaprune_edge.export.vocabulary import needed_ids, renumber, used_ids
@@ -46,7 +47,7 @@ def trim_vocabulary(source: Source, corpus: Path) -> Source:
     """
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        source.tokenizer.save_pretrained(folder)
+        save_tokenizer(source.tokenizer, folder)
         if not (folder / TOKENIZER).is_file():
             raise InputError(f"{source.name} has no {TOKENIZER}, which trimming takes; leave it out")
         description = read_json(folder / TOKENIZER)
@@ -99,7 +100,7 @@ def _renumbered_tokenizer(
     if added := settings.get("added_tokens_decoder"):
         settings["added_tokens_decoder"] = {str(new_ids[int(old)]): token for old, token in added.items()}
         artifacts.write_json(folder / "tokenizer_config.json", settings)
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _take_rows(source: Source, kept: np.ndarray) -> None:

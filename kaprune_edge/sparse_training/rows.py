@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -105,5 +105,12 @@ def _library() -> ctypes.CDLL:
     library.KapruneMultiply.argtypes = [*matrix, address, address, size, address, address]
     library.KapruneGradient.argtypes = [*matrix, size, address, address, address]
     for function in (library.KapruneMultiply, library.KapruneGradient):
-        function.restype = None
+        function.restype = ctypes.c_bool
+        function.errcheck = cast(Any, _check)
     return library
+
+
+def _check(done: Any, function: Any, arguments: Any) -> Any:
+    if not done:
+        raise KapruneError("not enough memory for a sparse product; use a smaller batch")
+    return done

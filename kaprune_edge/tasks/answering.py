@@ -3,7 +3,7 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,13 +30,15 @@ class AnsweringTask(TokenLevelTask):
     kind: ClassVar[str] = QUESTIONS
 
     def encode(self, split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
-        """See `TokenLevelTask`; a window without the whole answer has its first token for start and end."""
+        """See `TokenLevelTask`; a window without a whole answer has its first token for start and end."""
         cuts: list[Window] = []
         targets: list[tuple[int, int]] = []
         for row in split:
-            for window in windows(tokenizer.backend_tokenizer, row["context"], max_length, row["question"]):
-                cuts.append(window)
-                targets.append(_target(window, row["answers"], row["starts"]))
+            cut = windows(tokenizer.backend_tokenizer, row["context"], max_length, row["question"])
+            cuts += cut
+            targets += _targets(
+                cut, [_span(*told) for told in zip(row["answers"], row["starts"], strict=True)]
+            )
         starts, ends = zip(*targets, strict=True)
         return window_rows(cuts, tokenizer, {"start_positions": list(starts), "end_positions": list(ends)})
 
@@ -97,13 +99,31 @@ def _overlap(own: str, right: str) -> float:
     return 2 * (Counter(told) & Counter(wanted)).total() / (len(told) + len(wanted))
 
 
-def _target(window: Window, answers: Sequence[str], starts: Sequence[int]) -> tuple[int, int]:
-    """Positions of the first answer's first and last token, or those that say none."""
-    if not answers:
-        return 0, 0
-    start, end = starts[0], starts[0] + len(answers[0])
-    offsets: Mapping[int, tuple[int, int]] = {at: window.encoding.offsets[at] for at in window.text}
-    inside = [at for at, (first, last) in offsets.items() if first < end and last > start and first < last]
-    if not inside or offsets[inside[0]][0] > start or offsets[inside[-1]][1] < end:
-        return 0, 0
-    return inside[0], inside[-1]
+def _span(answer: str, start: int) -> tuple[int, int]:
+    """Where an answer is without the white space at its ends, which some tokenizers put into a token."""
+    words = answer.strip()
+    first = start + answer.index(words)
+    return first, first + len(words)
+
+
+def _targets(cut: Sequence[Window], answers: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Positions of the answer's first and last token in each window of a text, or those that say none.
+
+    Args:
+        cut: All windows of the text.
+        answers: Where the answers are; a window has the first one that is whole in it.
+    """
+    # Characters at an end of an answer may be in no token at all, so tokens are counted, not characters.
+    counts = [sum(len(_inside(window, window.own, span)) for window in cut) for span in answers]
+    targets = []
+    for window in cut:
+        found = [_inside(window, window.text, span) for span in answers]
+        whole = [at for at, count in zip(found, counts, strict=True) if 0 < count == len(at)]
+        targets.append((whole[0][0], whole[0][-1]) if whole else (0, 0))
+    return targets
+
+
+def _inside(window: Window, positions: range, span: tuple[int, int]) -> list[int]:
+    """Those of a window's positions whose tokens share characters with a span."""
+    spans = {at: window.span(at) for at in positions}
+    return [at for at, own in spans.items() if max(own[0], span[0]) < min(own[1], span[1])]

@@ -29,3 +29,11 @@ METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 F1 takes class 1 as the positive one. The correlation with constant predictions is 0.
 """
+
+CORRELATIONS = frozenset({"matthews", "pearson", "spearman"})
+"""Metrics in -1..1; all others are fractions."""
+
+
+def shown(name: str, value: float) -> str:
+    """Write a score: a correlation as it is, a fraction in per cent."""
+    return f"{value:.3f}" if name in CORRELATIONS else f"{100 * value:.1f}"

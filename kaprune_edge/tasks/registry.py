@@ -50,7 +50,7 @@ def _load(spec: str) -> Task:
         name, colon, folder = spec.removeprefix("glue/").partition(":")
         if name not in GLUE:
             raise InputError(f"GLUE has no task '{name}'; its tasks are {', '.join(GLUE)}")
-        return load_glue_from_folder(name, Path(folder).expanduser()) if colon else load_glue_from_hub(name)
+        return load_glue_from_folder(name, _path(folder)) if colon else load_glue_from_hub(name)
     if spec == "conll2003":
         return load_conll2003()
     if spec in HUB_IDS:
@@ -66,12 +66,26 @@ def _load(spec: str) -> Task:
 
 
 def _two_files(spec: str, paths: str) -> tuple[Path, Path]:
-    files = paths.split(",")
-    if len(files) != 2 or not all(files):
+    parts = paths.split(",")
+    cuts = [(",".join(parts[:at]), ",".join(parts[at:])) for at in range(1, len(parts))]
+    pairs = [
+        (_path(train), _path(evaluation))
+        for train, evaluation in cuts
+        if train.strip() and evaluation.strip()
+    ]
+    if len(parts) > 2:
+        pairs = [pair for pair in pairs if all(path.exists() for path in pair)]
+    if len(pairs) != 1:
         kind = spec.partition(":")[0]
-        raise InputError(f"'{spec}' must name two files, {kind}:TRAIN,EVAL, whose paths hold no comma")
-    train, evaluation = (Path(file).expanduser() for file in files)
-    return train, evaluation
+        raise InputError(f"'{spec}' must name two files, {kind}:TRAIN,EVAL, that are there")
+    return pairs[0]
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name.strip()).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"there is no home folder for {name}; give the whole path") from error
 
 
 def _limit(task: Task, train_rows: int) -> Task:

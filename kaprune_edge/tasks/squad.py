@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset, Features, List, Value
 
 from kaprune_edge.tasks.answering import AnsweringTask
-from kaprune_edge.tasks.files import read_text
+from kaprune_edge.tasks.files import parse_json, read_text
 from kaprune_edge.tasks.hub import fetch
 from kaprune_runtime.errors import InputError
 
@@ -72,31 +72,46 @@ def _table(rows: Sequence[tuple[str, str, list[str], list[int]]]) -> Dataset:
 
 
 def _questions(path: Path) -> Iterator[tuple[str, str, list[str], list[int]]]:
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"line {error.lineno} of {path} is not JSON ({error.msg}); give {_SHAPE}") from error
+    content = parse_json(read_text(path), path, _SHAPE)
     try:
         for article in content["data"]:
             for paragraph in article["paragraphs"]:
                 for asked in paragraph["qas"]:
-                    yield _question(asked, paragraph["context"], path)
+                    yield _question(asked, paragraph["context"], str(content.get("version", "")), path)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not in SQuAD's layout ({error}); give {_SHAPE}") from error
 
 
-def _question(asked: Mapping[str, Any], context: str, path: Path) -> tuple[str, str, list[str], list[int]]:
-    question = asked["question"]
-    told = [] if asked.get("is_impossible") else asked.get("answers", [])
-    if not told and not asked.get("is_impossible"):
+def _question(
+    asked: Mapping[str, Any], context: str, version: str, path: Path
+) -> tuple[str, str, list[str], list[int]]:
+    question, told = asked["question"], asked.get("answers", [])
+    if not isinstance(question, str) or not isinstance(context, str):
+        raise InputError(f"{path} has a question or context that is no text; give {_SHAPE}")
+    place = f'{path}: "{question}"'
+    impossible = asked.get("is_impossible", version.startswith("v2") and "answers" in asked and not told)
+    if not isinstance(impossible, bool):
+        raise InputError(f"{place} has is_impossible {impossible!r}; write true or false")
+    if not isinstance(told, list) or not all(isinstance(given, dict) for given in told):
+        raise InputError(f'{place} has answers that are no list; give [{{"text": ..., "answer_start": ...}}]')
+    if impossible == bool(told):
         raise InputError(
-            f'{path}: "{question}" has no answers; give them, or say "is_impossible": true (SQuAD 2.0)'
+            f"{place} has answers and is_impossible; leave one of them out"
+            if told
+            else f'{place} has no answers; give them, or say "is_impossible": true (SQuAD 2.0)'
         )
     for given in told:
-        start, text = given["answer_start"], given["text"]
-        if not text or start < 0 or context[start : start + len(text)] != text:
-            raise InputError(
-                f'{path}: the answer "{text}" to "{question}" is not at character {start} of its context; '
-                "mend answer_start (it counts characters from 0)"
-            )
+        _check_answer(given["text"], given["answer_start"], context, f'to "{question}" in {path}')
     return question, context, [given["text"] for given in told], [given["answer_start"] for given in told]
+
+
+def _check_answer(text: object, start: object, context: str, of: str) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"an answer {of} is {json.dumps(text)}; give a text with words")
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise InputError(f'answer_start of "{text}" {of} is {json.dumps(start)}; give a whole number')
+    if start < 0 or context[start : start + len(text)] != text:
+        raise InputError(
+            f'the answer "{text}" {of} is not at character {start} of its context; mend answer_start (it '
+            "counts characters from 0, not bytes or UTF-16 units)"
+        )

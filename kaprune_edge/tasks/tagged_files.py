@@ -5,8 +5,10 @@ from pathlib import Path
 
 from datasets import Dataset, Features, List, Value
 
-from kaprune_edge.tasks.files import read_json_lines, read_text
+from kaprune_edge.tasks.conll import read_columns
+from kaprune_edge.tasks.files import read_json_lines
 from kaprune_edge.tasks.hub import fetch
+from kaprune_edge.tasks.labels import one_spelling
 from kaprune_edge.tasks.tagging import TaggingTask
 from kaprune_edge.tasks.task import class_ids
 from kaprune_runtime.errors import InputError
@@ -21,7 +23,9 @@ HUB_ID = "lhoestq/conll2003"
 
 _ENTITY_METRICS = ("f1", "precision", "recall", "accuracy")
 _JSON = (".jsonl", ".json")
-_DOCUMENT = "-DOCSTART-"
+
+_ASCII = " \t\r\n"
+"""White space at the ends of a word; a word may be another kind of space, such as U+00A0."""
 
 _Row = tuple[list[str], list[str]]
 
@@ -43,8 +47,7 @@ def load_tagged(train: Path, evaluation: Path) -> TaggingTask:
     """Load a task from two files of sentences whose words have tags.
 
     A `.jsonl` or `.json` file holds an object a line with `tokens` and `tags`, lists of equal length. Any
-    other file is in the columns of CoNLL: a word a line, its tag in the last column, an empty line after
-    each sentence.
+    other file is in the columns of CoNLL; see `read_columns`.
 
     Args:
         train: The rows to learn from; they define the tags.
@@ -54,6 +57,9 @@ def load_tagged(train: Path, evaluation: Path) -> TaggingTask:
         InputError: A file is missing or malformed, or has a tag that training rows lack.
     """
     files = [(path, list(_read(path))) for path in (train, evaluation)]
+    one_spelling(
+        (tag for _, rows in files for _, tags in rows for tag in tags), f"{train.name} and {evaluation.name}"
+    )
     names = tuple(sorted({tag for _, tags in files[0][1] for tag in tags}, key=_order))
     tables = [
         _table([words for words, _ in rows], [class_ids(tags, names, str(path)) for _, tags in rows])
@@ -80,7 +86,7 @@ def _table(tokens: Sequence[list[str]], labels: Sequence[list[int]]) -> Dataset:
 
 
 def _read(path: Path) -> Iterator[_Row]:
-    return _read_json(path) if path.suffix in _JSON else _read_columns(path)
+    return _read_json(path) if path.suffix.lower() in _JSON else read_columns(path)
 
 
 def _read_json(path: Path) -> Iterator[_Row]:
@@ -95,24 +101,8 @@ def _read_json(path: Path) -> Iterator[_Row]:
 
 
 def _strings(value: object, place: str, key: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip(_ASCII) for item in value):
         raise InputError(
             f"{place} has no list of words under '{key}'; give '{{\"tokens\": [...], \"tags\": [...]}}'"
         )
-    return value
-
-
-def _read_columns(path: Path) -> Iterator[_Row]:
-    words: list[str] = []
-    tags: list[str] = []
-    for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
-        columns = line.split()
-        if not columns:
-            if words:
-                yield words, tags
-            words, tags = [], []
-        elif columns[0] != _DOCUMENT:
-            if len(columns) < 2:
-                raise InputError(f"line {number} of {path} has no tag; give a word and its tag on each line")
-            words.append(columns[0])
-            tags.append(columns[-1])
+    return [item.strip(_ASCII) for item in value]

@@ -13,7 +13,7 @@ from kaprune_edge.tasks.token_level import TokenLevelTask, window_rows
 from kaprune_runtime.kinds import TOKENS
 from kaprune_runtime.tagging import OUTSIDE, find_spans, tag
 from kaprune_runtime.token_model import TokenModel
-from kaprune_runtime.windows import Window, windows
+from kaprune_runtime.windows import Window, own_spans, windows
 
 _IGNORED = -100
 """The label that PyTorch's cross-entropy leaves out."""
@@ -33,10 +33,10 @@ class TaggingTask(TokenLevelTask):
         cuts, labels = [], []
         continued = self._continued()
         for row in split:
-            spans = _spans(row["tokens"])
-            for window in windows(tokenizer.backend_tokenizer, " ".join(row["tokens"]), max_length):
-                cuts.append(window)
-                labels.append(_labels(window, spans, row["label"], continued))
+            cut = windows(tokenizer.backend_tokenizer, " ".join(row["tokens"]), max_length)
+            found = _labels(own_spans(cut), _spans(row["tokens"]), row["label"], continued)
+            cuts += cut
+            labels += [_of_window(window, found) for window in cut]
         return window_rows(cuts, tokenizer, {"labels": labels})
 
     def tell(self, model: TokenModel, max_length: int, on_done: Callable[[int], object]) -> list[list[str]]:
@@ -105,15 +105,27 @@ def _spans(words: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _labels(
-    window: Window, spans: Sequence[tuple[int, int]], tags: Sequence[int], continued: Sequence[int]
+    tokens: Sequence[tuple[int, int]],
+    words: Sequence[tuple[int, int]],
+    tags: Sequence[int],
+    continued: Sequence[int],
 ) -> list[int]:
-    ends = [end for _, end in spans]
-    labels = [_IGNORED] * len(window.encoding.ids)
-    for position in window.text:
-        start, end = window.encoding.offsets[position]
+    """Label every token of a text: the first of each word has its tag, white space none."""
+    ends = [end for _, end in words]
+    labels = [_IGNORED] * len(tokens)
+    last = -1
+    for number, (start, end) in enumerate(tokens):
         if start == end:
             continue
         word = int(np.searchsorted(ends, start, side="right"))
-        first = start <= spans[word][0]
-        labels[position] = tags[word] if first else continued[tags[word]]
+        labels[number] = tags[word] if word > last else continued[tags[word]]
+        last = word
     return labels
+
+
+def _of_window(window: Window, labels: Sequence[int]) -> list[int]:
+    """Label every position of a window, given the labels of the text's tokens."""
+    found = [_IGNORED] * len(window.encoding.ids)
+    for position in window.text:
+        found[position] = labels[window.number(position)]
+    return found

@@ -1,5 +1,6 @@
 """Runs kaprune-edge deployments: ONNX Runtime, NumPy and tokenizers, nothing else."""
 
+from kaprune_runtime import telemetry as telemetry  # first: whatever imports onnxruntime comes after
 from kaprune_runtime.answering import Answer, QuestionAnswerer
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.operators import instruction_set, library_path

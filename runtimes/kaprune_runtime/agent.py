@@ -163,6 +163,7 @@ class Agent:
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(filter(None, (str(self.folder), os.environ.get("PYTHONPATH")))),
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "ORT_DISABLE_TELEMETRY": os.environ.get("ORT_DISABLE_TELEMETRY", "1"),
                 "TMPDIR": str(self.folder),
             },
             text=True,

@@ -117,8 +117,7 @@ def find_answer(
         probabilities = _softmax(scores)
         score, first, last = _best_span(window, scores)
         if score > best:
-            start, end = window.encoding.offsets[first][0], window.encoding.offsets[last][1]
-            start += len(context[start:end]) - len(context[start:end].lstrip())
+            start, end = window.span(first)[0], window.span(last)[1]
             chance = float(probabilities[first, 0] * probabilities[last, 1])
             best, found = score, Answer(context[start:end], start, end, chance)
     if null_threshold is None:
@@ -132,7 +131,7 @@ def find_answer(
 def _best_span(window: Window, scores: np.ndarray) -> tuple[float, int, int]:
     """Score, first and last token; minus infinity where the window shows no text."""
     starts, ends = scores[window.text].astype(np.float64).T
-    empty = np.array([start == end for start, end in window.encoding.offsets])[window.text]
+    empty = np.array([start == end for start, end in window.spans], bool)
     starts, ends = np.where(empty, -np.inf, starts), np.where(empty, -np.inf, ends)
     best, first, last = -np.inf, 0, 0
     for more in range(min(LONGEST_ANSWER, len(starts))):

@@ -11,8 +11,9 @@ import numpy as np
 
 from kaprune_runtime.deployment import MODEL, ModelConfig, read_config, verify
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.processors import check_some
 from kaprune_runtime.providers import CPU, placement
-from kaprune_runtime.session import check_threads, input_names, run, session
+from kaprune_runtime.session import input_names, run, session
 
 _WARM_UP_SECONDS = 0.1
 
@@ -81,7 +82,7 @@ def check_fit(folder: Path, *, sequence_length: int, batch_size: int, threads: i
         )
     if batch_size < 1:
         raise InputError(f"a batch of {batch_size} texts is impossible; give 1 or more")
-    check_threads(threads)
+    check_some(threads)
     return config
 
 

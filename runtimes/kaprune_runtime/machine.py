@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import onnxruntime
 
 from kaprune_runtime.errors import KapruneError
 from kaprune_runtime.operators import instruction_set
+from kaprune_runtime.processors import processors
 
 _FEATURES = ("avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "asimd", "asimddp", "i8mm", "sve")
 
@@ -43,6 +44,8 @@ class Machine:
     """The vector instructions among those that kernels are written for, named as Linux names them."""
     cores: int
     """Cores that this process may use."""
+    cores_present: int
+    """Cores that the machine has."""
     memory_bytes: int
     system: str
     python: str | None
@@ -59,18 +62,31 @@ def describe_machine(root: Path = Path("/"), machine: str = platform.machine()) 
         root: Where the system's files are.
         machine: What `uname -m` says.
     """
-    cpuinfo = _read_cpuinfo(root)
+    cpuinfo, found = _read_cpuinfo(root), processors(root)
     flags = cpuinfo.get("flags", cpuinfo.get("Features", "")).split()
     return Machine(
         processor=cpuinfo.get("model name") or _arm_processor(root, cpuinfo) or machine,
         features=tuple(feature for feature in _FEATURES if feature in flags),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=found.usable,
+        cores_present=found.present,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         system=platform.platform(),
         python=platform.python_version(),
         onnxruntime=onnxruntime.__version__,
         kernels=_kernels(),
     )
+
+
+def int8_saturates(machine: str, features: Collection[str]) -> bool:
+    """Tell whether ONNX Runtime's products of unsigned and signed bytes saturate on a processor.
+
+    x86 without VNNI adds two such products in 16 bits, which large weights overflow.
+
+    Args:
+        machine: What `uname -m` says.
+        features: Its vector instructions, named as Linux names them.
+    """
+    return machine in ("x86_64", "AMD64") and not {"avx_vnni", "avx512_vnni"} & set(features)
 
 
 def _kernels() -> str | None:

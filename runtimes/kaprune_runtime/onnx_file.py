@@ -7,7 +7,7 @@ maps instead, and reads from disk what is used. `map_weights` has both: one file
 import mmap
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 ALIGNMENT = 64
@@ -21,6 +21,7 @@ INITIALIZER = 5
 RAW_DATA = 9
 DOC_STRING = 12
 _EXTERNAL_DATA = 13
+_KEY, _VALUE = 1, 2
 _EXTERNAL = bytes([14 << 3, 1])
 """The field data_location, set to EXTERNAL."""
 _BYTES = 2
@@ -70,12 +71,42 @@ def field(number: int, content: bytes) -> bytes:
     return _to_varint(number << 3 | _BYTES) + _to_varint(len(content)) + content
 
 
+def external_file(model: Path, location: str) -> Path:
+    """Find a file with a model's external data.
+
+    Links are followed, since a hub's cache holds nothing else: the file must lie in the folder that names the
+    model, or in the one where the model's own file lies.
+
+    Args:
+        model: The ONNX file, or a link to it.
+        location: What a tensor in it says.
+
+    Returns:
+        The file, without links; it need not exist.
+
+    Raises:
+        ValueError: The location, or a link, leads out of these folders.
+    """
+    stated = (PurePosixPath(location), PureWindowsPath(location))
+    if not location or any(path.is_absolute() or path.drive or ".." in path.parts for path in stated):
+        raise ValueError(f"external data at {location!r}, which is no place in the model's folder")
+    folders = (model.parent.resolve(), model.resolve().parent)
+    found = next((path for path in (folder / location for folder in folders) if path.exists()), None)
+    target = (found or folders[0] / location).resolve()
+    if not any(target.is_relative_to(folder) for folder in folders):
+        raise ValueError(f"external data at {location!r}, a link that leads out of the model's folder")
+    return target
+
+
 def map_weights(path: Path) -> bytes | None:
     """Rewrite a model so that its weights are external data, which lie in the very file.
 
+    Args:
+        path: The ONNX file, or a link to it.
+
     Returns:
-        The rewritten model, to be loaded with the file's folder as that of external data; or None where the
-        file is not laid out for this, be it that it is no ONNX model.
+        The rewritten model, to be loaded with the folder of `path.resolve()` as that of external data; or
+        None where the file is not laid out for this, be it that it is no ONNX model.
 
     Raises:
         OSError: The file cannot be read.
@@ -83,18 +114,35 @@ def map_weights(path: Path) -> bytes | None:
     with path.open("rb") as file:
         try:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _replace(data, Field(0, 0, 0, len(data)), GRAPH, partial(_map_graph, path.name))
+                return _replace(data, Field(0, 0, 0, len(data)), GRAPH, partial(_map_graph, path))
         except ValueError:
             return None
 
 
-def _map_graph(file: str, data: Buffer, graph: Field) -> bytes:
-    return field(GRAPH, _replace(data, graph, INITIALIZER, partial(_map_tensor, file)))
+def _map_graph(path: Path, data: Buffer, graph: Field) -> bytes:
+    return field(GRAPH, _replace(data, graph, INITIALIZER, partial(_map_tensor, path)))
 
 
-def _map_tensor(file: str, data: Buffer, tensor: Field) -> bytes:
-    """Say where a tensor's weights are in place of them; ValueError if they are not aligned."""
-    return field(INITIALIZER, _replace(data, tensor, RAW_DATA, partial(_map_raw_data, file)))
+def _map_tensor(path: Path, data: Buffer, tensor: Field) -> bytes:
+    """Say where a tensor's weights are; ValueError if they are not aligned, or external out of the folder."""
+    inner = b"".join(
+        _map_raw_data(path.resolve().name, data, part)
+        if part.number == RAW_DATA
+        else _map_external_data(path, data, part)
+        if part.number == _EXTERNAL_DATA
+        else data[part.start : part.end]
+        for part in fields(data, tensor.content, tensor.end)
+    )
+    return field(INITIALIZER, inner)
+
+
+def _map_external_data(path: Path, data: Buffer, entry: Field) -> bytes:
+    """Name the file itself where external data is behind a link."""
+    texts = {part.number: data[part.content : part.end] for part in fields(data, entry.content, entry.end)}
+    if texts.get(_KEY) != b"location":
+        return data[entry.start : entry.end]
+    file = external_file(path, texts.get(_VALUE, b"").decode())
+    return _entry("location", file.relative_to(path.resolve().parent).as_posix())
 
 
 def _map_raw_data(file: str, data: Buffer, weights: Field) -> bytes:
@@ -104,8 +152,11 @@ def _map_raw_data(file: str, data: Buffer, weights: Field) -> bytes:
     if weights.content % ALIGNMENT:
         raise ValueError("weights are not aligned")
     entries = {"location": file, "offset": str(weights.content), "length": str(length)}
-    texts = [field(1, key.encode()) + field(2, value.encode()) for key, value in entries.items()]
-    return b"".join(field(_EXTERNAL_DATA, text) for text in texts) + _EXTERNAL
+    return b"".join(_entry(key, value) for key, value in entries.items()) + _EXTERNAL
+
+
+def _entry(key: str, value: str) -> bytes:
+    return field(_EXTERNAL_DATA, field(_KEY, key.encode()) + field(_VALUE, value.encode()))
 
 
 def _replace(data: Buffer, message: Field, number: int, write: Callable[[Buffer, Field], bytes]) -> bytes:

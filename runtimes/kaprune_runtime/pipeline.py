@@ -10,7 +10,7 @@ from kaprune_runtime.deployment import MODEL, ModelConfig, read_config
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TEXT
 from kaprune_runtime.providers import CPU
-from kaprune_runtime.session import input_names, run, session
+from kaprune_runtime.session import finite, input_names, run, session
 from kaprune_runtime.tokenization import TextEncoder, pad
 
 
@@ -70,24 +70,31 @@ class Classifier:
             float32 [texts, labels], in the order of `texts`.
 
         Raises:
-            InputError: An argument does not fit, or config.json and the model disagree.
-            KapruneError: ONNX Runtime failed.
+            InputError: An argument does not fit, the model was trained on pairs and gets none or the other
+                way round, or config.json and the model disagree.
+            KapruneError: ONNX Runtime failed, or an output is not finite.
         """
         if batch_size < 1:
             raise InputError(f"a batch of {batch_size} texts is impossible; give 1 or more")
+        self.config.check_texts(pairs)
         encodings = self._encoder.encode(texts, pairs, max_length)
         order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
         logits = np.empty((len(encodings), len(self.config.labels)), np.float32)
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            feeds = pad([encodings[index] for index in batch], self._inputs, self.config.pad_id)
+            feeds = pad(
+                [encodings[index] for index in batch],
+                self._inputs,
+                self.config.pad_id,
+                token_types=self._encoder.token_types,
+            )
             output = self._run(feeds)
             if output.shape != (len(batch), logits.shape[1]):
                 raise InputError(
                     f"config.json names {logits.shape[1]} labels but {MODEL} gives "
                     f"{list(output.shape)}; export the model again"
                 )
-            logits[batch] = output
+            logits[batch] = finite(output)
             if on_done is not None:
                 on_done(start + len(batch))
         return logits
@@ -105,11 +112,19 @@ def predictions(logits: np.ndarray, config: ModelConfig) -> list[Prediction]:
     ]
 
 
+def columns(prediction: Prediction, config: ModelConfig, *, digits: int) -> list[str]:
+    """Write a prediction for a line: its label and probability, or a regression's values with their names."""
+    if config.problem_type != "regression" and len(config.labels) > 1:
+        return [prediction.label, f"{prediction.score:.{digits}f}"]
+    written = [(name, f"{value:.{digits}f}") for name, value in prediction.scores.items()]
+    return [written[0][1]] if config.labels == ("LABEL_0",) else [part for pair in written for part in pair]
+
+
 def _scores(logits: np.ndarray, problem_type: str) -> np.ndarray:
-    """Turn logits into probabilities, or leave the values of a regression."""
+    """Turn logits into probabilities, or leave the values of a regression, as transformers' pipeline does."""
     if problem_type == "regression":
         return logits
     if problem_type == "multi_label_classification":
-        return 1 / (1 + np.exp(-logits))
+        return (1 + np.tanh(logits.astype(np.float64) / 2)) / 2  # the sigmoid, without overflow
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

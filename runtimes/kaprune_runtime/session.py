@@ -1,6 +1,5 @@
 """A deployment as an ONNX Runtime session."""
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from kaprune_runtime.deployment import MODEL, verify
+from kaprune_runtime.deployment import MODEL, verify, warn_unless_checked
 from kaprune_runtime.errors import InputError, KapruneError
 from kaprune_runtime.onnx_file import map_weights
 from kaprune_runtime.operators import library_path
+from kaprune_runtime.processors import check_threads
 from kaprune_runtime.providers import CPU, choose_provider, is_plugin
 
 ANSWER_OUTPUTS = ("start_logits", "end_logits")
@@ -19,6 +19,7 @@ ANSWER_OUTPUTS = ("start_logits", "end_logits")
 
 _FIRST_THAT_MAPS = (1, 22)
 """The onnxruntime release that takes external data beside a model that it is given as bytes."""
+_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def session(
@@ -31,7 +32,7 @@ def session(
 
     Args:
         folder_or_onnx: The folder, or the file.
-        threads: Threads that one run may use; at least 1, at most as many as the machine has cores.
+        threads: Threads that one run may use; at least 1, at most as many as this process may use cores.
         provider: Execution provider of this onnxruntime, or path of a plugin library that holds one; what it
             cannot run falls to the CPU provider.
         portable: Leave the native operator library out.
@@ -42,14 +43,13 @@ def session(
         KapruneError: The provider is there but did not start.
     """
     path = Path(folder_or_onnx)
-    if path.suffix != ".onnx":
+    if path.is_dir() or path.suffix != ".onnx":
         verify(path, MODEL)
+        warn_unless_checked(path)
         path = path / MODEL
     elif not path.is_file():
         raise InputError(f"{path} does not exist; give a deployment folder or an ONNX file")
     check_threads(threads)
-    if threads > (cores := os.cpu_count() or threads):
-        raise InputError(f"the machine has {cores} cores; give 1 to {cores} threads")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -71,8 +71,10 @@ def session(
 def _map_weights(path: Path, options: onnxruntime.SessionOptions) -> bytes | None:
     if tuple(map(int, onnxruntime.__version__.split(".")[:2])) < _FIRST_THAT_MAPS:
         return None
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
-    return map_weights(path)
+    mapped = map_weights(path)
+    if mapped is not None:
+        options.add_session_config_entry(_EXTERNAL_FOLDER, str(path.resolve().parent))
+    return mapped
 
 
 def _register_library(options: onnxruntime.SessionOptions) -> None:
@@ -83,12 +85,6 @@ def _register_library(options: onnxruntime.SessionOptions) -> None:
         warnings.warn(
             f"running without sparse kernels, slower: {_one_line(error)}", RuntimeWarning, stacklevel=1
         )
-
-
-def check_threads(threads: int) -> None:
-    """Raise InputError unless `threads` is at least 1 (ONNX Runtime takes 0 for all cores)."""
-    if threads < 1:
-        raise InputError(f"{threads} threads cannot run anything; give 1 or more")
 
 
 def input_names(loaded: onnxruntime.InferenceSession) -> list[str]:
@@ -117,6 +113,19 @@ def run(loaded: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -
         return np.asarray(loaded.run(None, dict(feeds))[0])
     except Exception as error:
         raise KapruneError(f"onnxruntime failed while running the model: {_one_line(error)}") from error
+
+
+def finite(outputs: np.ndarray) -> np.ndarray:
+    """Give a model's outputs back.
+
+    Raises:
+        KapruneError: One is not finite.
+    """
+    if not np.isfinite(outputs).all():
+        raise KapruneError(
+            "the model's outputs are not finite; export it again from a checkpoint whose outputs are"
+        )
+    return outputs
 
 
 def _one_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import TOKENS
 from kaprune_runtime.providers import CPU
 from kaprune_runtime.token_model import TokenModel, open_token_model
-from kaprune_runtime.windows import Window, own_outputs, windows
+from kaprune_runtime.windows import Window, own_outputs, own_spans, windows
 
 OUTSIDE = "O"
 """The tag of words that belong to nothing."""
@@ -35,7 +35,7 @@ class TaggedText:
     """What a model says of a text's tokens."""
 
     offsets: np.ndarray
-    """Offsets of each token's first character and after its last, [tokens, 2]."""
+    """Offsets of each token's first character and after its last, [tokens, 2]; equal for white space."""
     words: list[int | None]
     """The word that each token is of, as the tokenizer counts them."""
     logits: np.ndarray
@@ -101,26 +101,38 @@ def tag(
 
 
 def _tagged(cut: Sequence[Window], outputs: Sequence[np.ndarray]) -> TaggedText:
-    offsets = [window.encoding.offsets[position] for window in cut for position in window.own]
     words = [window.encoding.word_ids[position] for window in cut for position in window.own]
-    return TaggedText(np.array(offsets, int).reshape(-1, 2), words, own_outputs(cut, outputs))
+    return TaggedText(np.array(own_spans(cut), int).reshape(-1, 2), words, own_outputs(cut, outputs))
 
 
 def find_entities(text: str, tagged: TaggedText, labels: Sequence[str]) -> list[Entity]:
     """Read the entities off a text's logits."""
-    firsts = [
-        index for index, word in enumerate(tagged.words) if index == 0 or word != tagged.words[index - 1]
-    ]
-    ends = [*firsts[1:], len(tagged.words)]
-    best = tagged.logits[firsts].argmax(axis=1)
-    powers = np.exp(tagged.logits[firsts] - tagged.logits[firsts].max(axis=1, keepdims=True))
+    words = _find_words(text, tagged)
+    logits = tagged.logits[[tokens[0] for tokens in words]]
+    best = logits.argmax(axis=1)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores = (powers / powers.sum(axis=1, keepdims=True)).max(axis=1)
     entities = []
     for label, first, end in find_spans([labels[index] for index in best]):
-        start, stop = int(tagged.offsets[firsts[first], 0]), int(tagged.offsets[ends[end - 1] - 1, 1])
-        start += len(text[start:stop]) - len(text[start:stop].lstrip())
+        start, stop = int(tagged.offsets[words[first][0], 0]), int(tagged.offsets[words[end - 1][-1], 1])
         entities.append(Entity(label, text[start:stop], start, stop, float(scores[first:end].mean())))
     return entities
+
+
+def _find_words(text: str, tagged: TaggedText) -> list[list[int]]:
+    """Group the tokens into words; a tokenizer that counts no words has them between white space."""
+    words: list[list[int]] = []
+    last = None
+    for token, (start, end) in enumerate(tagged.offsets.tolist()):
+        if start == end:
+            continue
+        same = last is not None and tagged.words[last] == tagged.words[token]
+        if same and not any(map(str.isspace, text[tagged.offsets[last, 1] : start])):
+            words[-1].append(token)
+        else:
+            words.append([token])
+        last = token
+    return words
 
 
 def find_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:

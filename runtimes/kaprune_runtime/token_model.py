@@ -10,8 +10,9 @@ from tokenizers import Encoding, Tokenizer
 from kaprune_runtime.deployment import MODEL, read_config
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.providers import CPU
-from kaprune_runtime.session import input_names, run, session
+from kaprune_runtime.session import finite, input_names, run, session
 from kaprune_runtime.tokenization import pad, read_tokenizer
+from kaprune_runtime.tokenizer_settings import read_settings
 
 Forward = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 """From int64 inputs [batch, length] to float32 [batch, length, outputs]."""
@@ -29,6 +30,8 @@ class TokenModel:
     labels: tuple[str, ...]
     """Names of the outputs."""
     max_tokens: int
+    token_types: bool = True
+    """Whether second texts have a type of their own."""
 
     def length(self, wanted: int | None) -> int:
         """Give the tokens of a window: as many as the model takes when None.
@@ -61,13 +64,18 @@ class TokenModel:
 
         Raises:
             InputError: The model gives something else.
-            KapruneError: It failed.
+            KapruneError: It failed, or an output is not finite.
         """
         order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
         found = [np.empty((0, len(self.labels)), np.float32)] * len(encodings)
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            feeds = pad([encodings[index] for index in batch], self.inputs, self.pad_id)
+            feeds = pad(
+                [encodings[index] for index in batch],
+                self.inputs,
+                self.pad_id,
+                token_types=self.token_types,
+            )
             outputs = self.forward(feeds)
             if outputs.shape != (*feeds["input_ids"].shape, len(self.labels)):
                 raise InputError(
@@ -75,7 +83,7 @@ class TokenModel:
                     f"{list(outputs.shape)}; export the model again"
                 )
             for index, rows in zip(batch, outputs, strict=True):
-                found[index] = rows[: len(encodings[index].ids)]
+                found[index] = finite(rows[: len(encodings[index].ids)])
             if on_done is not None:
                 on_done(start + len(batch))
         return found
@@ -104,4 +112,5 @@ def open_token_model(folder: Path, kind: str, *, threads: int = 1, provider: str
         pad_id=config.pad_id,
         labels=config.labels,
         max_tokens=config.max_tokens,
+        token_types=read_settings(folder).token_types,
     )

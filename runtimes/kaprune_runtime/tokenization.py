@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from kaprune_runtime.deployment import TOKENIZER, read_json, verify
+from kaprune_runtime.deployment import TOKENIZER, verify
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.tokenizer_settings import read_settings
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
@@ -26,8 +27,9 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 class TextEncoder:
     """Encodes texts or pairs of texts as the Hugging Face tokenizer of the same folder does.
 
-    Special tokens and token types come from the post-processor in tokenizer.json; the side that is cut
-    and a shorter `model_max_length` from tokenizer_config.json, where there is one.
+    Special tokens and token types come from the post-processor in tokenizer.json; the side that is cut,
+    a shorter `model_max_length`, and whether token types are fed, from tokenizer_config.json, where there
+    is one.
     """
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
@@ -41,11 +43,11 @@ class TextEncoder:
             InputError: tokenizer.json is missing, changed or damaged.
         """
         self._tokenizer = read_tokenizer(folder)
-        settings = folder / "tokenizer_config.json"
-        config = read_json(settings) if settings.exists() else {}
-        self._direction = config.get("truncation_side", "right")
+        settings = read_settings(folder)
+        self._direction = settings.truncation_side or "right"
         self._max_tokens = max_tokens
-        self._default_length = min(max_tokens, config.get("model_max_length", max_tokens))
+        self._default_length = min(max_tokens, settings.model_max_length or max_tokens)
+        self.token_types = settings.token_types
 
     def encode(
         self, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int | None
@@ -77,16 +79,23 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(length, direction=self._direction)
         inputs = texts if pairs is None else list(zip(texts, pairs, strict=True))
-        return self._tokenizer.encode_batch(list(inputs))
+        encodings = self._tokenizer.encode_batch(list(inputs))
+        for number, encoding in enumerate(encodings, start=1):
+            if not encoding.ids:
+                raise InputError(f"text {number} has no tokens; give a text with words")
+        return encodings
 
 
-def pad(encodings: Sequence[Encoding], names: Collection[str], pad_id: int) -> dict[str, np.ndarray]:
+def pad(
+    encodings: Sequence[Encoding], names: Collection[str], pad_id: int, *, token_types: bool = True
+) -> dict[str, np.ndarray]:
     """Pad on the right to the longest and keep what the model takes.
 
     Args:
         encodings: One batch, not empty.
         names: Names of the model's inputs.
         pad_id: Token id of padding.
+        token_types: Whether second texts have a type of their own; see `TokenizerSettings`.
 
     Returns:
         int64 [batch, longest] for each of `names`.
@@ -101,5 +110,6 @@ def pad(encodings: Sequence[Encoding], names: Collection[str], pad_id: int) -> d
         length = len(encoding.ids)
         inputs["input_ids"][row, :length] = encoding.ids
         inputs["attention_mask"][row, :length] = 1
-        inputs["token_type_ids"][row, :length] = encoding.type_ids
+        if token_types:
+            inputs["token_type_ids"][row, :length] = encoding.type_ids
     return {name: inputs[name] for name in names}

@@ -57,7 +57,7 @@ KAPRUNE_EXPORT OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const Or
   const OrtApi* api = base->GetApi(kaprune::ort::kApiVersion);
   if (api == nullptr) {
     const OrtApi* oldest = base->GetApi(1);
-    return oldest->CreateStatus(kaprune::ort::kFail, "kaprune needs onnxruntime 1.17 or newer");
+    return oldest->CreateStatus(kaprune::ort::kFail, "kaprune needs onnxruntime 1.20 or newer");
   }
   static kaprune::Domains domains;
   try {

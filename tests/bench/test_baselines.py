@@ -3,12 +3,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from onnx import load
+from onnx import load, numpy_helper, parser, save
 from transformers import BertForSequenceClassification
 
 from kaprune_edge.bench.baselines import make_baseline
+from kaprune_edge.devices import LocalDevice
+from kaprune_edge.export.quantize import dynamic_int8
 from kaprune_runtime import Classifier, InputError, KapruneError, session
 from kaprune_runtime.deployment import read_config
+from kaprune_runtime.machine import int8_saturates
 
 
 @pytest.fixture
@@ -26,6 +29,11 @@ def run(folder, length=16):
     ids = np.arange(5, 5 + length)[None]
     values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
     return loaded.run(None, {node.name: values[node.name] for node in loaded.get_inputs()})[0]
+
+
+def largest_integer(folder):
+    weights = [numpy_helper.to_array(each) for each in load(folder / "model.onnx").graph.initializer]
+    return max(np.abs(each.astype(int)).max() for each in weights if each.dtype == np.int8 and each.ndim == 2)
 
 
 def test_tinybert_has_its_published_size(cache, small, tmp_path):
@@ -87,3 +95,55 @@ def test_an_unwritable_cache_is_reported(small, tmp_path, monkeypatch):
     monkeypatch.setenv("KAPRUNE_CACHE", str(tmp_path / "file"))
     with pytest.raises(KapruneError, match="set KAPRUNE_CACHE"):
         make_baseline("dense", small[0], tmp_path)
+
+
+def test_int8_products_do_not_saturate(tmp_path):
+    """Large weights side by side: without VNNI, x86 adds two products in 16 bits."""
+    random = np.random.default_rng(0)
+    weight = random.uniform(0.5, 1, (64, 16)).astype(np.float32)
+    x = random.uniform(0, 1, (5, 64)).astype(np.float32)
+    x[:, 0] = 1
+    save(
+        parser.parse_model(
+            '<ir_version: 10, opset_import: ["" : 20]> tested '
+            "(float[tokens, 64] x) => (float[tokens, 16] y) { y = MatMul (x, weight) }"
+        ),
+        tmp_path / "dense.onnx",
+    )
+    model = load(tmp_path / "dense.onnx")
+    model.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
+    save(model, tmp_path / "dense.onnx")
+    saturates = LocalDevice().int8_saturates
+    dynamic_int8(tmp_path / "dense.onnx", tmp_path / "int8.onnx", saturates=saturates)
+    actual = session(tmp_path / "int8.onnx").run(None, {"x": x})[0]
+    np.testing.assert_allclose(actual, x @ weight, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "saturates"),
+    [
+        ("x86_64", ("avx2", "fma"), True),
+        ("x86_64", ("avx2", "fma", "avx512f"), True),
+        ("x86_64", (), True),
+        ("AMD64", (), True),
+        ("x86_64", ("avx2", "avx_vnni"), False),
+        ("x86_64", ("avx512f", "avx512_vnni"), False),
+        ("aarch64", ("asimd",), False),
+    ],
+)
+def test_which_processors_saturate(machine, features, saturates):
+    assert int8_saturates(machine, features) is saturates
+
+
+def test_the_device_s_processor_decides(cache, small, tmp_path):
+    whole, less = (
+        make_baseline(f"{small[0]}:int8", small[0], tmp_path, saturates=saturates).folder
+        for saturates in (False, True)
+    )
+    assert largest_integer(whole) == 127
+    assert largest_integer(less) == 64
+    made = {
+        make_baseline("dense:int8", small[0], tmp_path, saturates=saturates).folder
+        for saturates in (False, True)
+    }
+    assert len(made) == 2

@@ -1,5 +1,6 @@
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ def run(capsys, monkeypatch):
     """Run a command line in this process, from its entry point on."""
 
     def run(line):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which an earlier command leaves ignored
         program, *arguments = shlex.split(line)
         monkeypatch.setattr(sys, "argv", [program, *arguments])
         with pytest.raises(SystemExit) as exited:

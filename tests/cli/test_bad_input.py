@@ -16,6 +16,7 @@ EVALUATE = f"kaprune-edge evaluate model {TASK}"
 BENCH = "kaprune-edge bench deployment --sequence-length 16 --rounds 1"
 PREDICT = "kaprune-edge predict deployment text"
 RUNTIME = "kaprune_runtime predict deployment text"
+NOT_UTF8 = "'\udcff\u202e'"
 
 
 def write(name, content):
@@ -58,6 +59,25 @@ CASES = [
     (None, "kaprune-edge prune model", "Missing option '--output' / '-o'; see kaprune-edge prune --help"),
     (None, f"{PRUNE} --sparsty 0.9", "No such option.*--sparsty.*; see kaprune-edge prune --help"),
     (None, f"{PRUNE} --sparsity high", "Invalid value for '--sparsity'.*; see kaprune-edge prune --help"),
+    (
+        None,
+        "kaprune-edge predict deployment -bad",
+        "No such option: -b; .* begins with a dash goes after --",
+    ),
+    (None, "kaprune-edge predict deployment --threds 2 text", "No such option: --threds; .*--threads"),
+    (None, "kaprune-edge predict deployment text --pair", "'--pair' requires an argument; see kaprune-edge"),
+    (
+        None,
+        f"kaprune-edge predict deployment {NOT_UTF8}",
+        r"\\xff\\u202e is not UTF-8; write it",
+    ),
+    (
+        None,
+        f"kaprune_runtime predict deployment {NOT_UTF8}",
+        r"\\xff\\u202e is not UTF-8; write it",
+    ),
+    (None, "kaprune-edge predict 'a\x1b]0;b\x07\u202e' c", r"a\\x1b\]0;b\\x07\\u202e is not a folder; give"),
+    (None, "kaprune-edge predict 'two\nlines' c", r"two\\nlines is not a folder; give a deployment"),
     (None, "kaprune-edge predict deployment", "Missing argument 'text'; see kaprune-edge predict"),
     (None, "kaprune-edge demo --output model", "model exists; choose another --output or delete it"),
     (None, "kaprune-edge doctor now", "unexpected extra argument.*; see kaprune-edge doctor --help"),
@@ -70,31 +90,35 @@ CASES = [
     ),
     (None, f"kaprune-edge prune {TASK} -o run", "model is missing; give it on the command line or"),
     (delete("model/config.json"), PRUNE, "model holds no config.json; name a Hugging Face checkpoint folder"),
-    (write("model/config.json", '{"model_type": "b'), PRUNE, "config.json in model is damaged"),
-    (edit("model/config.json", hidden_size="wide"), PRUNE, "config.json in model is damaged"),
+    (write("model/config.json", '{"model_type": "b'), PRUNE, "model/config.json is damaged: it is not"),
+    (
+        edit("model/config.json", hidden_size="wide"),
+        PRUNE,
+        "config.json is damaged.*'hidden_size' expected int",
+    ),
     (
         edit("model/config.json", model_type="gpt2"),
         PRUNE,
-        "'gpt2' is not supported; use one of: bert, distilbert, electra, mpnet, roberta",
+        "'gpt2' .* is not supported; use one of: bert, distilbert, electra, mpnet, roberta",
     ),
-    (edit("model/config.json", model_type="brett"), PRUNE, "config.json in model .*unknown architecture"),
-    (truncate("model/model.safetensors"), PRUNE, "weights in model are missing or damaged; fetch"),
-    (delete("model/model.safetensors"), EXPORT, "weights in model are missing or damaged; fetch"),
+    (edit("model/config.json", model_type="brett"), PRUNE, "'brett' .* is not supported; use one of"),
+    (truncate("model/model.safetensors"), PRUNE, "model.safetensors is damaged .*; fetch"),
+    (delete("model/model.safetensors"), EXPORT, "weights in model are missing; put"),
     (delete(*TOKENIZER), PRUNE, "model holds no tokenizer; add its tokenizer.json"),
     (write(TOKENIZER[0], "{}"), PRUNE, "tokenizer in model is damaged; fetch the checkpoint again"),
     (
         edit("model/config.json", id2label={0: "a", 1: "b", 2: "c"}),
         EVALUATE,
-        "model predicts 3 labels but .* has 2; name",
+        "classifier beside model/config.json has 2 rows, but that names 3 labels",
     ),
-    (lack("classifier"), EVALUATE, "no weights that fit classifier.bias; name a fine-tuned classifier"),
-    (lack("classifier"), DISTILL, "no weights that fit classifier.bias; name a fine-tuned classifier"),
+    (lack("classifier"), EVALUATE, "no weights that fit classifier.bias; name a checkpoint fine"),
+    (lack("classifier"), DISTILL, "no weights that fit classifier.bias; name a checkpoint fine"),
     (
         lack("bert.encoder.layer.1"),
         PRUNE,
-        "no weights that fit bert.encoder.layer.1.*; fetch the checkpoint again",
+        "says 2 layers, the weights beside it have 1; fetch the checkpoint again",
     ),
-    (lack("classifier"), EXPORT, "model lacks classifier.bias; give a checkpoint fine-tuned"),
+    (lack("classifier"), EXPORT, "model has no weights that fit classifier.bias; name a checkpoint fine"),
     (None, f"{PRUNE} --max-length 100", "the model takes 8 to 42 tokens, not 100; change --max-length"),
     (
         make_shallow,
@@ -108,7 +132,11 @@ CASES = [
     (None, "kaprune-edge evaluate model --task glue/rte:.", r"glue/rte needs train.tsv .*; give the fold"),
     (delete("eval.csv"), PRUNE, "there is no file eval.csv; check the path"),
     (write("eval.csv", ""), EVALUATE, "eval.csv is empty; give a file with rows"),
-    (write("train.csv", "review,label\nfine,good\n"), PRUNE, "train.csv has no text column; name it"),
+    (
+        write("train.csv", "review,label\nfine,good\n"),
+        PRUNE,
+        "train.csv has no text column, only .*; name it",
+    ),
     (
         write("train.csv", "text,label\nfine,good\n"),
         PRUNE.replace("eval", "train"),
@@ -125,7 +153,7 @@ CASES = [
     (None, f"{PRUNE} --pattern 3x1", "pattern 3x1 does not divide a 32 x 32 matrix; choose a block"),
     (None, f"{PRUNE} --pattern 7:3", "unknown pattern '7:3'; use unstructured, RxC such as 4x1, or N:M"),
     (None, f"{PRUNE} --pattern zebra", "unknown pattern 'zebra'; use unstructured, RxC such as 4x1"),
-    (None, f"{PRUNE} --pattern 2:4", "pattern 2:4 needs sparsity 0.5, not 0.95"),
+    (None, f"{PRUNE} --pattern 2:4 --sparsity 0.9", "pattern 2:4 needs sparsity 0.5, not 0.9"),
     (None, f"{PRUNE} --schedule slow", "schedule.course is 'slow'; it should be 'cubic' or 'linear'"),
     (None, f"{PRUNE} --epochs 0", "training.epochs is 0.0; it should be greater than 0"),
     (None, f"{PRUNE} --epochs inf", "training.epochs is inf; it should be a finite number"),
@@ -134,6 +162,50 @@ CASES = [
     (None, f"{DISTILL} --student huge", "unknown student 'huge'; use tinybert-4l-312d, .*LAYERSxWIDTH"),
     (None, f"{DISTILL} --student 3x16", "student 3x16 has 3 layers, its teacher only 2; choose fewer"),
     (None, f"{DISTILL} --student 1x18", "18 is not a multiple of .*4 attention heads; use 1x16"),
+    # Options that would change nothing.
+    (
+        None,
+        f"{PRUNE} --one-shot --epochs 5",
+        "training.epochs would change nothing: one-shot",
+    ),
+    (
+        None,
+        f"{PRUNE} --one-shot --learning-rate 1e-3",
+        "training.learning_rate would change nothing",
+    ),
+    (
+        None,
+        f"{PRUNE} --teacher model --teacher-epochs 2",
+        "teacher_training.epochs would change nothing",
+    ),
+    (
+        None,
+        f"{PRUNE} --latency-budget 5 --sparsity 0.5",
+        "sparsity would change nothing",
+    ),
+    (
+        None,
+        f"{PRUNE} --replaced-share 0.2",
+        "replaced_share would change nothing",
+    ),
+    (
+        None,
+        f"{DISTILL} --augment 0 --replaced-share 0.2",
+        "replaced_share would change nothing",
+    ),
+    (None, f"{EXPORT} --calibrate gone", "nothing to calibrate; add --quantize int8"),
+    (None, f"{PREDICT} --null-threshold 0", "deployment is for text-classif.* no --null-threshold; leave it"),
+    (
+        None,
+        f"{PREDICT} --question why",
+        "deployment is for .* and takes no --question; leave",
+    ),
+    (None, f"{PREDICT} --device-python python4", "python4 is for another machine; name that with --device"),
+    (
+        None,
+        f"{RUNTIME} --null-threshold 0",
+        "deployment is for .* and takes no --null-thres",
+    ),
     # Recipes.
     (None, f"{PRUNE} --recipe r.yaml", "cannot read recipe r.yaml: No such file"),
     (write("r.yaml", "a: [1"), f"{PRUNE} --recipe r.yaml", "r.yaml is not YAML; see docs/prune.md"),
@@ -180,7 +252,7 @@ CASES = [
     (
         write("train.csv", "review,label\nfine,good\n"),
         f"{EXPORT} --quantize int8 --calibrate csv:train.csv,eval.csv",
-        "train.csv has no text column; name it",
+        "train.csv has no text column, only .*; name it",
     ),
     (None, f"{EXPORT} --trim-vocabulary gone.txt", "cannot read gone.txt: No such file"),
     (None, f"{EXPORT} --library train.csv", "train.csv is no library for x86-64; change --library or"),
@@ -206,7 +278,13 @@ CASES = [
     (None, f"{BENCH} --batch-size 0", "a batch of 0 texts is impossible; give 1 or more"),
     (None, f"{BENCH} --sequence-length 99", "takes 1 to 42 tokens, not 99; change --sequence-length"),
     (None, f"{BENCH} --rounds 0", "0 rounds of 5 runs measure nothing; give 1 or more of both"),
-    (None, f"{BENCH} --json absent/figures.json", "absent is not a folder; choose another --json"),
+    (None, f"{BENCH} --json eval.csv", "eval.csv exists; choose another --json or delete it"),
+    (None, f"{BENCH} --json {'x' * 300}", "cannot write x+: File name too long; choose another --json"),
+    (
+        None,
+        f"{BENCH} --json absent/figures.json",
+        "absent/figures.json: No such .*; choose another --json",
+    ),
     (delete("deployment/model.onnx"), BENCH, "deployment holds no model.onnx; give a deployment"),
     # The runtime's own commands.
     (None, "kaprune_runtime", "arguments are required.*; see .* --help"),

@@ -76,5 +76,5 @@ def test_an_interrupted_training_goes_on_with_resume(place, run):
     options = "--batch-size 2 --epochs 10 --teacher-epochs 10"
     finished = run(f"{PRUNE} {options} -o run")
     assert (finished.code, finished.out) == (130, "")
-    assert finished.err.endswith("error: stopped; an interrupted training goes on with --resume\n")
+    assert finished.err.endswith(f"error: stopped; go on with: {PRUNE} {options} -o run --resume\n")
     assert run(f"{PRUNE} {options} -o run --resume").code == 0

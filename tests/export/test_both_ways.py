@@ -54,15 +54,16 @@ def deployment(request, sparse_checkpoint, task_spec, tmp_path_factory):
 def test_both_ways_give_the_same_logits(deployment):
     native, portable = session(deployment, threads=2), session(deployment, portable=True)
     random = np.random.default_rng(0)
-    for batch, length in [(1, 1), (1, 16), (3, 40), (2, 29)]:
+    for batch, length in [(1, 1), (1, 16), (3, 40), (2, 29), (2, 30), (2, 31), (2, 32)]:
         ids = random.integers(5, 30, (batch, length))
         feeds = {
             "input_ids": ids,
-            "attention_mask": (np.arange(length) < random.integers(1, length + 1, (batch, 1))).astype(
+            "attention_mask": (np.arange(length) < random.integers(0, length + 1, (batch, 1))).astype(
                 np.int64
             ),
             "token_type_ids": np.zeros_like(ids),
         }
+        feeds["attention_mask"][-1] *= random.integers(-3, 4)  # 0: a row of nothing but padding
         expected = portable.run(None, feeds)[0]
         np.testing.assert_allclose(native.run(None, feeds)[0], expected, rtol=0, atol=1e-5)
 

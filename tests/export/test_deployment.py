@@ -13,7 +13,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer
 
 from kaprune_edge.encoder import encoder_layers
-from kaprune_edge.export import export_model
+from kaprune_edge.export import export_model, model_card
 from kaprune_edge.export.quantized_table import code_groups, scale_rows
 from kaprune_runtime import Classifier, InputError, KapruneError
 
@@ -67,6 +67,21 @@ def test_the_manifest_describes_every_file(bert):
     assert manifest["operators"] == {"": 20, "ai.kaprune": 1}
     assert manifest["metrics"] == {"accuracy": 0.875}
     assert manifest["parity"] == {"largest_logit_difference": result.parity_error, "tolerance": 1e-4}
+
+
+def test_the_card_tells_what_a_score_was_measured_on():
+    """The run's score is no score of rounded weights or of a smaller vocabulary."""
+    facts = {
+        "title": "t", "source": "s", "machine": "m", "file_bytes": 1, "labels": ["bad"], "packed": 1,
+        "sparsity": 0.5, "parity": 0.0, "rounding": 0.25, "metrics": {"accuracy": 0.875},
+    }  # fmt: skip
+    plain = model_card.render("text-classification", rounded={}, trimmed=False, **facts)
+    assert "| accuracy | 0.875 |" in plain and "before" not in plain
+    rounded = model_card.render("text-classification", rounded={"weights": "int8"}, trimmed=False, **facts)
+    assert "| accuracy before weights were rounded | 0.875 |" in rounded
+    assert "| largest difference of a logit after quantization | 2.5e-01 |" in rounded
+    both = model_card.render("text-classification", rounded={"weights": "int8"}, trimmed=True, **facts)
+    assert "| accuracy before the vocabulary was trimmed and weights were rounded | 0.875 |" in both
 
 
 def test_the_manifest_tells_the_sparsity_of_every_layer(bert):
@@ -174,12 +189,23 @@ def onnx_file(dense_graph, tmp_path_factory):
     return make
 
 
-def test_logits_that_are_no_numbers_fail_the_export(onnx_file, tmp_path):
+def test_weights_that_are_no_numbers_are_named(onnx_file, tmp_path):
     def spoil(model):
         graphs.edit(model, graphs.layer_name("bert", "output"), lambda matrix: matrix.fill(np.nan))
 
-    with pytest.raises(KapruneError, match=r"logits differ .* by inf"):
+    with pytest.raises(InputError, match=r"output\.dense\.weight\.T of model\.onnx has .* not finite"):
         export_model(onnx_file(spoil), tmp_path / "deployment")
+    assert not list(tmp_path.iterdir())
+
+
+def test_logits_that_are_no_numbers_fail_the_export(onnx_file, tmp_path):
+    """The weights are finite, what they make is not."""
+
+    def overflow(model):
+        graphs.edit(model, graphs.layer_name("bert", "output"), lambda matrix: matrix.fill(3e38))
+
+    with pytest.raises(KapruneError, match=r"logits differ .* by inf"):
+        export_model(onnx_file(overflow), tmp_path / "deployment")
     assert not list(tmp_path.iterdir())
 
 

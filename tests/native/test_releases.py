@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import filelock
 import numpy as np
 import pytest
 from nodes import linear_model, linear_parts, sparse_weight
@@ -17,7 +15,6 @@ from kaprune_edge.progress import Silent
 from kaprune_runtime import Classifier, library_path
 
 RELEASES = ("1.20.1", "1.22.1", "1.27.0", "1.31.1")
-CACHE = Path(__file__).parents[2] / "build" / "onnxruntime"
 RUN = """
 import sys
 import numpy, onnxruntime
@@ -29,33 +26,6 @@ options.register_custom_ops_library(library)
 session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 numpy.save(outputs, session.run(None, {"X": numpy.load(inputs)})[0])
 """
-
-
-@pytest.fixture(scope="session")
-def installed():
-    """Install a release beside the environment, once for all runs of the tests."""
-
-    def install(release):
-        folder = CACHE / release
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                unfinished = folder.with_suffix(".unfinished")
-                command = [
-                    sys.executable,
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--no-deps",
-                    "--upgrade",
-                    "--target",
-                ]
-                subprocess.run([*command, unfinished, f"onnxruntime=={release}"], check=True)
-                unfinished.rename(folder)
-        return folder
-
-    return install
 
 
 @pytest.mark.parametrize("release", RELEASES)

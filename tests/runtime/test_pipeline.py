@@ -59,6 +59,7 @@ def test_the_cut_side_and_length_of_the_tokenizer_are_kept(copy, tiny):
     (copy / "tokenizer_config.json").write_text(
         json.dumps({**settings, "truncation_side": "left", "model_max_length": 9})
     )
+    (copy / "kaprune.json").unlink()
     made = tiny()
     made.tokenizer.truncation_side = "left"
     encoded = made.tokenizer(TEXTS[3], truncation=True, max_length=9, return_tensors="pt")

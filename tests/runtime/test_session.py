@@ -58,8 +58,11 @@ DAMAGES = {
         lambda f: unlisted(f, lambda f: (f / "config.json").write_text("[]")),
         "no JSON object",
     ),
-    "no vocabulary": (lambda f: unlisted(f, edit, "config.json", vocab_size=None), "garbles an entry"),
-    "odd labels": (lambda f: unlisted(f, edit, "config.json", id2label={"1": "x"}), "garbles an entry"),
+    "no vocabulary": (
+        lambda f: unlisted(f, edit, "config.json", vocab_size=None),
+        "vocab_size in .* is None, not a positive",
+    ),
+    "odd labels": (lambda f: unlisted(f, edit, "config.json", id2label={"1": "x"}), "names the outputs 1; "),
     "labels amiss": (lambda f: unlisted(f, edit, "config.json", id2label={"0": "x"}), "names 1 labels"),
     "manifest cut short": (lambda f: cut(f, "kaprune.json"), "not readable JSON"),
     "manifest without version": (

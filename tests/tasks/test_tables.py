@@ -102,9 +102,9 @@ GOOD = "text,label\na,x\nb,y\n"
     "train, evaluation, message",
     [
         (GOOD, "text,label\na,z\n", "eval.csv has the unknown label 'z'; it must be one of x, y"),
-        (GOOD, "sentence,label\na,x\n", "line 2 of .*eval.csv has no 'text'"),
-        ("text,kind\na,x\n", GOOD, "line 2 of .*train.csv has no 'label'"),
-        ("body,label\na,x\n", GOOD, "train.csv has no text column"),
+        (GOOD, "sentence,label\na,x\n", "eval.csv has no column 'text', only 'sentence', 'label'"),
+        ("text,kind\na,x\n", GOOD, "train.csv has no column 'label', only 'text', 'kind'"),
+        ("body,label\na,x\n", GOOD, "train.csv has no text column, only 'body', 'label'"),
         ("text,label\na,x\nb,\n", GOOD, "line 3 of .*train.csv has no label"),
         ("text,label\na,x\nb,y\na, b,y\n", GOOD, "line 4 of .*train.csv has 3 columns instead of 2"),
         ('text,label\na,x\n"b,y\n', GOOD, "line 3 of .*train.csv is not CSV"),
@@ -113,7 +113,7 @@ GOOD = "text,label\na,x\nb,y\n"
         (GOOD, "text,label\n", "no evaluation rows"),
         (b"text,label\na,x\n\xff,y\n", GOOD, "line 3 of .*train.csv is not UTF-8"),
         ("text,label\na,x\nb,x\n", "text,label\na,x\n", "all have the same label"),
-        ("text,label\na,0.5\nb,n/a\n", GOOD, "labels mix values such as 0.5 with 'n/a'"),
+        ("text,label\na,0.5\nb,high\n", GOOD, "labels of csv:.* mix values such as 0.5 with 'high'"),
     ],
 )
 def test_bad_csv_is_refused(tmp_path, train, evaluation, message):
@@ -129,7 +129,12 @@ def test_bad_csv_is_refused(tmp_path, train, evaluation, message):
         (jsonl({"text": "a", "label": 1}, {"text": "b", "label": None}), "line 2 of .* has no 'label'"),
         ('{"text": "a", "label": NaN}', "line 1 of .* has no 'label'"),
         (jsonl({"text": "a", "label": 1}, {"text": None, "label": 0}), "line 2 of .* has no 'text'"),
-        (jsonl({"text": ["a"], "label": 1}), "has no text column"),
+        (jsonl({"text": ["a"], "label": 1}), "line 1 of .* has a list for its 'text'"),
+        (
+            jsonl({"text": 3.50, "label": 1}),
+            "line 1 of .* has a number for its 'text'; give a text in quotes",
+        ),
+        (jsonl({"body": "a", "label": 1}), "has no text column, only 'body', 'label'"),
     ],
 )
 def test_bad_jsonl_is_refused(tmp_path, train, message):
@@ -140,7 +145,7 @@ def test_bad_jsonl_is_refused(tmp_path, train, message):
 def test_missing_and_unreadable_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"there is no file .*absent.csv"):
         load_task(f"csv:{tmp_path}/absent.csv,{tmp_path}/eval.csv")
-    with pytest.raises(InputError, match=r"cannot read .* \(Is a directory\)"):
+    with pytest.raises(InputError, match="is a folder; give a file"):
         load_task(f"jsonl:{tmp_path},{tmp_path}")
 
 
@@ -148,3 +153,19 @@ def test_missing_and_unreadable_files_are_refused(tmp_path):
 def test_a_table_task_names_two_files(paths):
     with pytest.raises(InputError, match="must name two files, csv:TRAIN,EVAL"):
         load_task(f"csv:{paths}")
+
+
+def test_paths_may_hold_commas_spaces_and_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "my, own"
+    folder.mkdir()
+    for name in ("a,b.csv", "c.csv"):
+        (folder / name).write_text(GOOD)
+    for paths in (f"{folder}/a,b.csv,{folder}/c.csv", "~/my, own/a,b.csv, ~/my, own/c.csv"):
+        assert load_task(f"csv:{paths}").name == "csv:a,b.csv,c.csv"
+    with pytest.raises(InputError, match="must name two files"):
+        load_task(f"csv:{folder}/a,b.csv,{folder}/absent.csv")
+    with pytest.raises(
+        InputError, match=r"there is no home folder for ~no-such-user/a.csv; give the whole path"
+    ):
+        load_task("csv:~no-such-user/a.csv,b.csv")

@@ -5,7 +5,9 @@
 // turns up (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018, section 3).
 #pragma once
 
-#include "kernels/exp2.h"
+#include <limits>
+
+#include "kernels/exp.h"
 #include "kernels/kernels.h"
 #include "kernels/vector.h"
 
@@ -30,7 +32,8 @@ struct Attention {
     auto* rows = reinterpret_cast<Vector*>(scores);
     auto* out = reinterpret_cast<Vector*>(output);
     Vector largest[V];
-    for (Vector& value : largest) value = broadcast(-__builtin_huge_valf());
+    // Above minus infinity, so that a block of it alone adds next to nothing to what others give.
+    for (Vector& value : largest) value = broadcast(std::numeric_limits<float>::lowest());
     Vector total[V] = {};
     Block block{};
     while (next(head, block)) {
@@ -40,25 +43,26 @@ struct Attention {
       score(head, block, reinterpret_cast<const Vector*>(queries), rows, largest);
       KAPRUNE_UNROLL
       for (int v = 0; v < V; ++v) {
-        factor[v] = exp2(factor[v] - largest[v]);
+        factor[v] = exp(factor[v] - largest[v]);
         total[v] *= factor[v];
       }
       for (size_t key = 0; key < block.keys; ++key) {
         KAPRUNE_UNROLL
-        for (int v = 0; v < V; ++v) total[v] += rows[key * V + v] = exp2(rows[key * V + v] - largest[v]);
+        for (int v = 0; v < V; ++v) total[v] += rows[key * V + v] = exp(rows[key * V + v] - largest[v]);
       }
       size_t feature = 0;
       for (; feature + 4 <= head.head_size; feature += 4) weigh<4>(head, block, feature, rows, factor, out);
       for (; feature < head.head_size; ++feature) weigh<1>(head, block, feature, rows, factor, out);
     }
-    for (Vector& value : total) value = 1.0f / value;
+    // The largest score alone gives 1; less is a row of minus infinity, whose softmax is 0 / 0.
+    for (Vector& value : total) value = value < 0.5f ? broadcast(kNaN) : 1.0f / value;
     for (size_t feature = 0; feature < head.head_size; ++feature) {
       for (int v = 0; v < V; ++v) out[feature * V + v] *= total[v];
     }
   }
 
  private:
-  static constexpr float kLog2E = 1.44269504f;
+  static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
   struct Block {
     size_t first_tile;
@@ -75,10 +79,10 @@ struct Attention {
     return block.keys > 0;
   }
 
-  // Scores are those of the softmax times log2 e, which makes its powers those of 2.
+  // Scores are rounded where the definition rounds them: a mask of -1e9 leaves little of them.
   static void score(const AttentionHead& head, const Block& block, const Vector* queries, Vector* scores,
                     Vector (&largest)[V]) {
-    const float scale = head.scale * kLog2E;
+    const float scale = head.scale;
     size_t key = block.first_key;
     for (size_t t = block.first_tile; t < block.last_tile; ++t) {
       const KeyTile& tile = head.tiles[t];
@@ -89,11 +93,11 @@ struct Attention {
         KAPRUNE_UNROLL
         for (size_t r = 0; r < 4; ++r) {
           if (first + r == tile.tokens) break;
-          const float mask = head.mask[key] * kLog2E;
+          const float mask = head.mask[key];
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) {
-            Vector value = sum[r][v] * scale + mask;
-            if (head.bias != nullptr) value += bias_of_key(head, key, v) * kLog2E;
+            const Vector value = head.bias == nullptr ? sum[r][v] * scale + mask
+                                                      : sum[r][v] * scale + bias_of_key(head, key, v) + mask;
             largest[v] = max(largest[v], value);
             *scores++ = value;
           }

@@ -88,7 +88,7 @@ struct AttentionHead {
   size_t first_row;
   size_t head_size;
   float scale;
-  const float* mask;   // [tokens], added to the scores of every query
+  const float* mask;   // [tokens], added to the scores of every query: any numbers
   const float* bias;   // [queries][bias_stride], added to the scores of each query; or null
   size_t bias_stride;
   size_t queries;  // those that do not fill up the last vector
@@ -142,6 +142,9 @@ struct Kernels {
 
   // Makes a tile of `tokens` rows of `x`, row i at x + i * stride; tokens that the tile has beyond them become 0.
   void (*to_tile)(const float* x, size_t stride, size_t tokens, size_t features, size_t vectors, float* tile);
+
+  // marks[i] = 0 where all features of row i of `x`, at x + i * stride, are finite; NaN where not.
+  void (*mark_not_finite)(const float* x, size_t stride, size_t tokens, size_t features, float* marks);
 
   // The way back; y has `tokens` rows.
   void (*from_tile)(const float* tile, size_t vectors, size_t features, size_t tokens, float* y, size_t stride);

@@ -50,7 +50,7 @@ struct Step {
   explicit Step(Vector largest) {
     constexpr float kSmallest = 1e-30f;  // so that a token of zeros has a step
     const Vector bounded = largest < kSmallest ? broadcast(kSmallest) : largest;
-    size = bounded / 127.0f;
+    size = bounded / 127.0f + bounded * 0.0f;  // NaN where the largest is infinite: what it leaves are 0 * infinity
     inverse = 127.0f / bounded;
   }
 };

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <utility>
 
 #include "kernels/kernels.h"
 #include "kernels/vector.h"
@@ -11,20 +10,6 @@
 namespace kaprune::KAPRUNE_ISA {
 
 constexpr int kTrainingVectors = kTrainingTokens / kLanes;
-
-template <int Distance, int... Lane>
-inline Vector fold(Vector vector, std::integer_sequence<int, Lane...> lanes) {
-  vector += __builtin_shufflevector(vector, vector, (Lane ^ Distance)...);
-  if constexpr (Distance > 1) {
-    return fold<Distance / 2>(vector, lanes);
-  } else {
-    return vector;
-  }
-}
-
-inline float sum_of_lanes(Vector vector) {
-  return fold<kLanes / 2>(vector, std::make_integer_sequence<int, kLanes>())[0];
-}
 
 inline void multiply_rows(const SparseRows& matrix, const float* bias, const float* x, float* y) {
   const auto* x_columns = reinterpret_cast<const Vector*>(x);

@@ -1,5 +1,6 @@
 // The kernels of one instruction set; see vector.h for what this file is compiled with.
 #include "kernels/attention.h"
+#include "kernels/finite.h"
 #include "kernels/kernels.h"
 #include "kernels/multiply_adds.h"
 #include "kernels/residual_norm.h"
@@ -39,6 +40,7 @@ const Kernels table = {
     multiply_rows,
     add_gradient,
     to_tile,
+    mark_not_finite,
     from_tile,
     multiply_adds,
 };

@@ -55,6 +55,20 @@ inline Vector min(Vector a, Vector b) {
   return a < b ? a : b;
 }
 
+template <int Distance, int... Lane>
+inline Vector fold(Vector vector, std::integer_sequence<int, Lane...> lanes) {
+  vector += __builtin_shufflevector(vector, vector, (Lane ^ Distance)...);
+  if constexpr (Distance > 1) {
+    return fold<Distance / 2>(vector, lanes);
+  } else {
+    return vector;
+  }
+}
+
+inline float sum_of_lanes(Vector vector) {
+  return fold<kLanes / 2>(vector, std::make_integer_sequence<int, kLanes>())[0];
+}
+
 // Four weights, repeated in every 128 bits: one load instead of four broadcasts from memory.
 template <int... Lane>
 inline Vector load_weights(const float* weights, std::integer_sequence<int, Lane...>) {

@@ -37,15 +37,23 @@ const SparseMatrix* first_that_rounds(std::initializer_list<const SparseMatrix*>
   return found == matrices.end() ? nullptr : *found;
 }
 
-// Adds this to the scores of each query and key, float [heads][tokens][tokens]; null where it is the same for all keys
-// and so changes nothing.
+// What is added to the scores of each query and key, float [heads][tokens][tokens]; null where the model has none.
 const float* position_bias(const ort::Tensor& bias, size_t heads, size_t tokens) {
-  if (bias.shape == std::vector<int64_t>{1, 1, 1, 1}) return nullptr;
   const auto length = static_cast<int64_t>(tokens);
-  if (bias.shape != std::vector<int64_t>{1, static_cast<int64_t>(heads), length, length}) {
+  const float* numbers = bias.as<float>();
+  if (bias.shape == std::vector<int64_t>{1, static_cast<int64_t>(heads), length, length}) return numbers;
+  if (bias.shape != std::vector<int64_t>{1, 1, 1, 1}) {
     throw ort::Error("position_bias does not have shape [1, heads, tokens, tokens]");
   }
-  return bias.as<float>();
+  if (*numbers != 0) throw ort::Error("position_bias is one number for all, but not 0");
+  return nullptr;
+}
+
+// What is added to the scores of `tokens` keys: the mask, and NaN where the key's token is not finite. Keys themselves
+// leave out the weights that are zero, and with them 0 times NaN.
+void mask_keys(const float* x, size_t features, size_t tokens, const float* mask, float* masks) {
+  kernels().mark_not_finite(x, features, tokens, features, masks);
+  for (size_t token = 0; token < tokens; ++token) masks[token] += mask[token];
 }
 
 }  // namespace
@@ -103,7 +111,8 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
       std::max({query_.rounded_rows(features), key_.rounded_rows(features), value_.rounded_rows(features),
                 output_.rounded_rows(query_.rows())});
   const size_t rounded = padded_tokens * rounded_rows;
-  const ort::Scratch scratch(context, 2 * outer + 4 * inner + rounded + ort::most_workers() * score_floats);
+  const size_t all_scores = ort::most_workers() * score_floats;
+  const ort::Scratch scratch(context, 2 * outer + 4 * inner + rounded + all_scores + sequences * tokens);
   const Tiles x_tiles{scratch.data(), output_.padded_rows()};
   const Tiles y_tiles{x_tiles.memory + outer, output_.padded_rows()};
   const Tiles queries{y_tiles.memory + outer, query_.padded_rows()};
@@ -112,6 +121,7 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
   const Tiles attended{values.memory + inner, query_.padded_rows()};
   const Tiles rounded_tiles{attended.memory + inner, rounded_rows};  // of x, then of what was attended to
   float* const scores = rounded_tiles.memory + rounded;
+  float* const masks = scores + all_scores;
 
   // One of all tiles of all sequences; its offset and first token count from the first sequence.
   const auto tile_of = [&](size_t index) {
@@ -132,6 +142,8 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
       case 0:
         kernel.to_tile(x.as<float>() + tile.first_token * features, features, tile.tokens, features, tile.vectors,
                        x_tiles.at(tile));
+        mask_keys(x.as<float>() + tile.first_token * features, features, tile.tokens,
+                  mask.as<float>() + tile.first_token, masks + tile.first_token);
         if (rounding != nullptr) rounding->round(features, tile.vectors, x_tiles.at(tile), rounded_tiles.at(tile));
         return;
       case 1: return multiply(query_, queries);
@@ -164,7 +176,7 @@ void SparseAttention::compute(const ort::KernelContext& context) const {
         first_row,
         head_size,
         scale_,
-        mask.as<float>() + sequence * tokens,
+        masks + sequence * tokens,
         bias == nullptr ? nullptr : bias + (head * tokens + first_query) * tokens,
         tokens,
         tile.tokens,

@@ -31,7 +31,7 @@ Model::Model(const std::string& path, int threads) {
   const OrtApi* api = base->GetApi(ort::kApiVersion);
   runtime_ = {api, base->GetVersionString(),
               find<const char* (*)()>("./libkaprune.so", "KapruneInstructionSet")()};
-  if (api == nullptr) throw ort::Error("onnxruntime " + runtime_.version + " is too old; bring 1.17 or newer");
+  if (api == nullptr) throw ort::Error("onnxruntime " + runtime_.version + " is too old; bring 1.20 or newer");
 
   const auto check = [&](OrtStatus* status) { ort::check(*api, status); };
   OrtEnv* environment = nullptr;

@@ -56,14 +56,20 @@ std::string files() {
   return "{" + json::join(entries, [](const std::string& entry) { return entry; }) + "}";
 }
 
+Cores cores() {
+  const long present = sysconf(_SC_NPROCESSORS_ONLN);
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  return {sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : present, present};
+}
+
 std::string about() {
   utsname names{};
   uname(&names);
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  sched_getaffinity(0, sizeof(cores), &cores);
+  const Cores found = cores();
   const int64_t memory = int64_t{sysconf(_SC_PAGE_SIZE)} * sysconf(_SC_PHYS_PAGES);
-  return "{\"machine\": " + json::quote(names.machine) + ", \"cores\": " + std::to_string(CPU_COUNT(&cores)) +
+  return "{\"machine\": " + json::quote(names.machine) + ", \"cores\": " + std::to_string(found.usable) +
+         ", \"cores_present\": " + std::to_string(found.present) +
          ", \"memory_bytes\": " + std::to_string(memory) + ", \"system\": " +
          json::quote(std::string(names.sysname) + "-" + names.release + "-" + names.machine) + "}";
 }

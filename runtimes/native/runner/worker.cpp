@@ -68,9 +68,18 @@ std::vector<int64_t> time(const Model& model, const Request& request) {
 }
 
 std::optional<Model> load(const std::string& path, long threads) {
-  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  if (threads < 1 || threads > cores) {
-    std::cerr << "error: the machine has " << cores << " cores; give 1 to " << cores << " threads" << std::endl;
+  // As kaprune_runtime.processors says it.
+  const system::Cores cores = system::cores();
+  if (threads < 1 || threads > cores.usable) {
+    const std::string most = cores.usable == 1 ? "1 thread" : "1 to " + std::to_string(cores.usable) + " threads";
+    std::cerr << "error: ";
+    if (cores.usable < cores.present) {
+      std::cerr << "this process may use " << cores.usable << " of the machine's " << cores.present
+                << " cores, by its affinity";
+    } else {
+      std::cerr << "the machine has " << cores.present << " cores";
+    }
+    std::cerr << "; give " << most << std::endl;
     return std::nullopt;
   }
   try {

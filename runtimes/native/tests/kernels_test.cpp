@@ -9,6 +9,7 @@
 #include "matrix/sparse_matrix.h"
 #include "matrix/tiling.h"
 #include "tests/aligned.h"
+#include "tests/difference.h"
 #include "tests/tested_kernels.h"
 
 namespace {
@@ -114,20 +115,20 @@ void check_matrix(const Kernels& kernels, const RandomMatrix& matrix, size_t col
     kernels.from_tile(y_tile.data(), tile.vectors, rows, tile.tokens, y.data() + tile.first_token * rows, rows);
   }
 
-  double worst = 0;
+  kaprune::Difference difference;
   double largest = 0;
   for (size_t token = 0; token < tokens; ++token) {
     const std::vector<float> features = matrix.rounded(x.data() + token * columns, columns);
     for (size_t row = 0; row < rows; ++row) {
       double expected = matrix.product(row, features.data());
       if (activation == Activation::kGelu) expected *= 0.5 * (1 + std::erf(expected / std::sqrt(2.0)));
-      worst = std::max(worst, std::abs(expected - y[token * rows + row]));
+      difference.add(expected, y[token * rows + row]);
       largest = std::max({largest, std::abs(expected), std::abs(double(matrix.bias[row]))});
     }
   }
-  if (!(worst <= 3e-6 * largest)) {
+  if (!(difference.largest() <= 3e-6 * largest)) {
     std::printf("%s: %zu x %zu, blocks %zu x %zu, %zu tokens: off by %g of %g\n", kernels.name, rows, columns,
-                matrix.packed.block_rows, matrix.packed.block_columns, tokens, worst, largest);
+                matrix.packed.block_rows, matrix.packed.block_columns, tokens, difference.largest(), largest);
     ++failures;
   }
 }

@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.h"
 #include "tests/aligned.h"
+#include "tests/difference.h"
 #include "tests/tested_kernels.h"
 
 namespace {
@@ -44,14 +45,14 @@ Aligned to_tiles(const Kernels& kernels, const std::vector<float>& x, size_t til
 
 void compare(const Kernels& kernels, const char* what, const std::vector<double>& expected,
              const std::vector<float>& found) {
-  double worst = 0;
+  kaprune::Difference difference;
   double largest = 1;
   for (size_t i = 0; i < expected.size(); ++i) {
-    worst = std::max(worst, std::abs(expected[i] - found[i]));
+    difference.add(expected[i], found[i]);
     largest = std::max(largest, std::abs(expected[i]));
   }
-  if (worst <= 3e-6 * largest) return;
-  std::printf("%s: %s off by %g of %g\n", kernels.name, what, worst, largest);
+  if (difference.largest() <= 3e-6 * largest) return;
+  std::printf("%s: %s off by %g of %g\n", kernels.name, what, difference.largest(), largest);
   ++failures;
 }
 

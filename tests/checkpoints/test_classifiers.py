@@ -36,7 +36,7 @@ def test_a_pretrained_encoder_keeps_its_weights_and_gets_a_classifier(model_type
             assert torch.equal(model.base_model.state_dict()[name], weight), name
     assert model.dtype == torch.float32
     assert model.config.num_labels == 2
-    with pytest.raises(InputError, match=r"has no weights that fit .*; name a fine-tuned classifier"):
+    with pytest.raises(InputError, match=r"has no weights that fit .*; name a checkpoint fine-tuned"):
         load_classifier(str(tmp_path), task, fine_tuned=True)
 
 
@@ -120,7 +120,7 @@ def test_a_teacher_has_the_student_s_shape(model_type, checkpoint, task):
 def test_an_unsupported_architecture_is_refused_with_the_supported_ones(tmp_path):
     AutoConfig.for_model("t5").save_pretrained(tmp_path)
     with pytest.raises(
-        InputError, match="'t5' is not supported; use one of: bert, distilbert, electra, mpnet, r"
+        InputError, match=r"'t5' .* is not supported; use one of: bert, distilbert, electra, mpnet, r"
     ):
         load_config(str(tmp_path))
 
@@ -128,9 +128,7 @@ def test_an_unsupported_architecture_is_refused_with_the_supported_ones(tmp_path
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"model_type": "no-such-model"}', '{"model_type": 5}'])
 def test_a_damaged_config_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(
-        InputError, match=r"config.json in .* is damaged or of an unknown arch.*; supported are bert"
-    ):
+    with pytest.raises(InputError, match=r"config.json.* (is damaged|no model_type|not supported)"):
         load_config(str(tmp_path))
 
 
