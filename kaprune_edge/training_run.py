@@ -22,14 +22,19 @@ from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices, encoder_weights
 from kaprune_edge.evaluation import score_model
+from kaprune_edge.fine_tuning.from_probe import ProbedFineTuning
+from kaprune_edge.fine_tuning.held_out import hold_out
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
-from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training, make_recipe, save_recipe
+from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, Training, make_recipe, save_recipe
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_edge.tasks import Task, tokenize
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.kinds import TEXT
 
 RECIPE = "recipe.yaml"
+TEACHER = "teacher"
+FIGURES = "fine_tuning.json"
 _CLOCK = "clock.json"
 
 
@@ -73,21 +78,44 @@ class TrainingRun:
             on_save=self._keep_time,
         )
 
-    def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
+    def fine_tuned_teacher(self, source: str, training: FineTuning) -> PreTrainedModel:
         """Fine-tune a pretrained checkpoint, or load the teacher that this run finished before."""
-        kept = self.folder / "teacher"
+        kept = self.folder / TEACHER
         if not kept.exists():
-            teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
-            fine_tune(teacher, self.lessons(teacher, training, "teacher"))
-            self._keep_teacher(teacher, kept)
+            figures: Mapping[str, Any] = {}
+            if training.is_chosen and self.task.kind == TEXT:
+                teacher, figures = self._fine_tuning(source, training).run()
+            else:
+                teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
+                fine_tune(teacher, self.lessons(teacher, training.resolved, "teacher"))
+            self._keep_teacher(teacher, figures, kept)
         return load_classifier(str(kept), self.task, fine_tuned=True)
 
+    def _fine_tuning(self, source: str, training: FineTuning) -> ProbedFineTuning:
+        return ProbedFineTuning(
+            source=source,
+            task=hold_out(self.task, self.recipe.seed),
+            tokenizer=self.tokenizer,
+            training=training,
+            seed=self.recipe.seed,
+            folder=self.folder / "checkpoints" / "teacher",
+            progress=self.progress,
+            on_save=self._keep_time,
+        )
+
     @on_main
-    def _keep_teacher(self, teacher: PreTrainedModel, kept: Path) -> None:
-        staging = kept.with_name("teacher.partial")
+    def _keep_teacher(self, teacher: PreTrainedModel, figures: Mapping[str, Any], kept: Path) -> None:
+        staging = kept.with_name(f"{TEACHER}.partial")
         teacher.save_pretrained(staging)
         self.tokenizer.save_pretrained(staging)
+        if figures:
+            write_json(staging / FIGURES, figures)
         staging.rename(kept)
+
+    def _teacher_figures(self) -> dict[str, Any]:
+        """What a teacher that was made here was chosen by."""
+        file = self.folder / TEACHER / FIGURES
+        return {"fine_tuning": json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}
 
     @on_main
     def plan(self, model: PreTrainedModel, text: Sequence[Mapping[str, Tensor]]) -> Plan:
@@ -162,6 +190,7 @@ class TrainingRun:
             "teacher_metrics": self._score(teacher),
             "encoder_weights": encoder_weights(student),
             "teacher_encoder_weights": encoder_weights(teacher),
+            **self._teacher_figures(),
         }
         student.save_pretrained(self.folder)
         self.tokenizer.save_pretrained(self.folder)

@@ -29,6 +29,7 @@ from kaprune_edge.recipe import Training
 
 CHECKPOINTS_PER_TRAINING = 10
 _COMPLETE = "complete"
+_COURSES = {"constant": "constant_with_warmup", "linear": "linear"}
 
 Loss = Callable[[PreTrainedModel, Mapping[str, Tensor], float], Tensor]
 """Scalar loss of a model on a padded batch of tokenized rows with `labels`, after a share of the training."""
@@ -55,6 +56,8 @@ class Lessons:
     """Figures to compute after every epoch."""
     on_save: Callable[[], None] = lambda: None
     """Called before a checkpoint counts as whole."""
+    saves: int = CHECKPOINTS_PER_TRAINING
+    """Checkpoints to write; a short training may rather be repeated."""
 
 
 def train(
@@ -87,10 +90,11 @@ def train(
             per_device_train_batch_size=training.batch_size,
             num_train_epochs=training.epochs,
             learning_rate=training.learning_rate,
-            lr_scheduler_type=training.decay,
+            lr_scheduler_type=_COURSES[training.decay],
+            warmup_steps=training.warmup,
             optim="adamw_torch_fused",
-            save_strategy="steps" if processes.is_main() else "no",
-            save_steps=1 / CHECKPOINTS_PER_TRAINING,
+            save_strategy="steps" if lessons.saves and processes.is_main() else "no",
+            save_steps=1 / max(lessons.saves, 1),
             save_total_limit=2,
             logging_strategy="no",
             report_to="none",
