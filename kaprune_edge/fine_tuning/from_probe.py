@@ -30,11 +30,11 @@ from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import FineTuning, Training
 from kaprune_edge.tasks import Task, tokenize
 
-RATES = (5e-5, 1e-4, 2e-4)
+RATES = (3e-5, 1e-4, 3e-4)
 """Learning rates to choose from."""
 _WARMUP = 0.1
-_EPOCHS, _FEWEST_STEPS, _MOST_EPOCHS = 3, 150, 15
-_TRIAL_EPOCHS, _TRIAL_STEPS = 1 / 3, (30, 150)
+_EPOCHS, _FEWEST_STEPS, _MOST_EPOCHS = 3, 150, 50
+_TRIAL_EPOCHS, _TRIAL_STEPS = 1 / 6, (30, 150)
 _MOST_PROBED = 10_000
 """Training rows that the probe and the bag of words learn from."""
 _START = "start.json"
@@ -101,7 +101,7 @@ class ProbedFineTuning:
 
     def _probe(self, model: PreTrainedModel, few: Task) -> dict[str, Any]:
         """Aim the head at the feature that predicts best, and put a probe over what it makes of it."""
-        parts = tokenize(few.train, few, self.tokenizer, self.training.max_length), self._judge.rows
+        parts = tokenize(few.train, few, self.tokenizer, self.training.max_length), self.judge.rows
         labels = [np.asarray(part["labels"]) for part in parts]
         features = [read_features(model, part, self.tokenizer, self.progress) for part in parts]
         known = pooling(self.source)
@@ -115,7 +115,7 @@ class ProbedFineTuning:
         probe: Probe = fit_probe(seen, labels, few, self.progress)
         set_probe(model, probe)
         self.progress.start("judge probe", len(labels[1]))
-        standing = self._judge(model, self.progress)
+        standing = self.judge(model, self.progress)
         return {"linear_probe": probes[kind].score, "feature": kind, "standing": standing}
 
     def _try_rates(self) -> dict[float, Standing]:
@@ -130,14 +130,14 @@ class ProbedFineTuning:
                 short = self.training.at(steps / self._steps(1), rate, _WARMUP)
                 train(model, label_loss, self._lessons(short, "trial", 0), f"try learning rate {rate:g}")
                 self.progress.start(f"judge rate {rate:g}", len(self.task.evaluation))
-                trials[rate] = on_main(self._judge)(model, self.progress)
+                trials[rate] = on_main(self.judge)(model, self.progress)
                 on_main(write_standings)(record, trials)
         return trials
 
     def _fine_tune(self, rate: float, start: Standing) -> BestEpoch:
         epochs = min(max(_EPOCHS, -(-_FEWEST_STEPS // self._steps(1))), _MOST_EPOCHS)
         model = self._load(0)
-        best = BestEpoch(model, self._judge, start, self.folder, self.progress)
+        best = BestEpoch(model, self.judge, start, self.folder, self.progress)
         chosen = self.training.at(epochs, rate, _WARMUP)
         lessons = self._lessons(chosen, "", CHECKPOINTS_PER_TRAINING, best.figures)
         train(model, label_loss, lessons, "fine-tune teacher", callbacks=[best])
@@ -169,7 +169,8 @@ class ProbedFineTuning:
         return tokenize(self.task.train, self.task, self.tokenizer, self.training.max_length)
 
     @cached_property
-    def _judge(self) -> Judge:
+    def judge(self) -> Judge:
+        """What scores models on the rows held out."""
         return Judge(self.task, self.tokenizer, self.training.max_length)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from kaprune_edge.progress import Progress
@@ -85,7 +84,7 @@ def _fit_classes(
         return weights, biases
     model = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", UserWarning)  # of an early stop, and of few rows a class
         model.fit(features, labels)
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:  # of two classes scikit-learn gives the difference

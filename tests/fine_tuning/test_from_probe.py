@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from transformers import AutoModelForSequenceClassification
 
+from kaprune_edge import workflow
 from kaprune_edge.checkpoints import load_tokenizer
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.fine_tuning import from_probe
@@ -15,6 +16,7 @@ from kaprune_edge.progress import Silent
 from kaprune_edge.recipe import FineTuning, PruneRecipe
 from kaprune_edge.tasks import load_task
 from kaprune_edge.workflow import prune
+from kaprune_edge_cli.prune import prune as command
 
 TRAINING = FineTuning(batch_size=8, max_length=24)
 
@@ -33,12 +35,16 @@ class Watch:
             raise KeyboardInterrupt
 
 
+def make_fast(patch):
+    """Rates that tiny models need, and few steps."""
+    patch.setattr(from_probe, "RATES", (1e-3, 3e-3))
+    patch.setattr(from_probe, "_TRIAL_STEPS", (4, 8))
+    patch.setattr(from_probe, "_FEWEST_STEPS", 20)
+
+
 @pytest.fixture
 def fast(monkeypatch):
-    """Rates that tiny models need, and few steps."""
-    monkeypatch.setattr(from_probe, "RATES", (1e-3, 3e-3))
-    monkeypatch.setattr(from_probe, "_TRIAL_STEPS", (4, 8))
-    monkeypatch.setattr(from_probe, "_FEWEST_STEPS", 20)
+    make_fast(monkeypatch)
 
 
 def fine_tuning(source, task, folder, progress=None):
@@ -59,18 +65,16 @@ def test_it_learns_and_never_reads_the_evaluation_rows(checkpoint, make_task, tm
     assert score_model(model, tokenizer, task)["accuracy"] >= 0.9
 
 
-def test_the_best_epoch_is_the_one_that_is_returned(checkpoint, make_task, tmp_path, fast):
-    task = load_task(make_task([row % 2 for row in range(60)]))
-    work = fine_tuning(checkpoint(), task, tmp_path)
-    model, figures = work.run()
-    assert figures["epochs"][figures["best_epoch"]] == figures["teacher"]
-    assert work._judge(model, Silent()).score == figures["teacher"]
+def test_the_best_epoch_is_the_one_that_is_returned(checkpoint, sixty_rows, whole, tmp_path):
+    model, figures = whole
+    assert figures["epochs"][figures["best_epoch"]] == figures["teacher"] == max(figures["epochs"])
+    assert fine_tuning(checkpoint(), sixty_rows, tmp_path).judge(model, Silent()).score == figures["teacher"]
 
 
 def test_a_teacher_that_diverges_is_its_probe(checkpoint, make_task, tmp_path, fast, monkeypatch):
     monkeypatch.setattr(from_probe, "RATES", (1e6,))
     task = load_task(make_task([row % 2 for row in range(60)]))
-    model, figures = fine_tuning(checkpoint(), task, tmp_path).run()
+    _, figures = fine_tuning(checkpoint(), task, tmp_path).run()
     assert figures["best_epoch"] == 0 and figures["teacher"] == figures["epochs"][0] > 0.6
 
 
@@ -93,6 +97,19 @@ def test_forty_rows_of_thirty_classes(checkpoint, make_task, tmp_path, fast):
     assert figures["held_out_rows"] == 8
 
 
+@pytest.fixture(scope="module")
+def sixty_rows(make_task):
+    return load_task(make_task([row % 2 for row in range(60)]))
+
+
+@pytest.fixture(scope="module")
+def whole(checkpoint, sixty_rows, tmp_path_factory):
+    """A teacher that nothing interrupted, and its figures."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_fast(patch)
+        return fine_tuning(checkpoint(), sixty_rows, tmp_path_factory.mktemp("whole")).run()
+
+
 @pytest.mark.parametrize(
     ("stage", "after"),
     [
@@ -102,17 +119,16 @@ def test_forty_rows_of_thirty_classes(checkpoint, make_task, tmp_path, fast):
         ("fine-tune teacher", 15),
     ],
 )
-def test_it_goes_on_after_an_interruption(checkpoint, make_task, tmp_path, fast, stage, after):
-    source, task = checkpoint(), load_task(make_task([row % 2 for row in range(60)]))
-    whole, figures = fine_tuning(source, task, tmp_path / "whole").run()
+def test_it_goes_on_after_an_interruption(checkpoint, sixty_rows, whole, tmp_path, fast, stage, after):
     with pytest.raises(KeyboardInterrupt):
-        fine_tuning(source, task, tmp_path / "again", Watch(stage, after)).run()
+        fine_tuning(checkpoint(), sixty_rows, tmp_path, Watch(stage, after)).run()
     watch = Watch()
-    model, again = fine_tuning(source, task, tmp_path / "again", watch).run()
-    assert again == figures
+    model, figures = fine_tuning(checkpoint(), sixty_rows, tmp_path, watch).run()
+    expected, expected_figures = whole
+    assert figures == expected_figures
     assert ("linear probe" in watch.stages) == (stage == "linear probe")
     assert ("try learning rate 0.001" in watch.stages) == (stage == "linear probe")
-    for name, weight in whole.named_parameters():
+    for name, weight in expected.named_parameters():
         assert weight.equal(model.get_parameter(name)), name
 
 
@@ -139,3 +155,12 @@ def test_what_is_worse_than_counting_words_is_called_out():
     assert "accuracy 65.0 on 500 rows held out, a linear probe of the encoder 92.9" in note
     assert "\n" not in note
     assert "a bag of words 95.0" in from_probe._note({**figures, "teacher": 0.94, "bag_of_words": 0.95})
+
+
+def test_the_command_prints_the_note(tmp_path, monkeypatch, capsys):
+    scores = {"metrics": {"accuracy": 0.6}, "teacher_metrics": {"accuracy": 0.65}}
+    weights = {"encoder_weights": 1, "teacher_encoder_weights": 2}
+    metrics = {**scores, **weights, "fine_tuning": {"note": "the teacher learnt too little"}}
+    monkeypatch.setattr(workflow, "prune", lambda *_, **__: workflow.Run(tmp_path, metrics))
+    command(model="model", output=tmp_path, task="demo/movie-reviews")
+    assert "  note: the teacher learnt too little\n" in capsys.readouterr().out
