@@ -183,6 +183,6 @@ def _note(figures: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"the teacher learnt too little: {figures['metric']} {100 * figures['teacher']:.1f} on "
-        f"{figures['held_out_rows']} rows held out, {name} {100 * best:.1f}; give it more epochs, such as "
-        "--teacher-epochs 10, or more rows"
+        f"{figures['held_out_rows']} rows held out, {name} {100 * best:.1f}; give it more labelled "
+        "rows, a larger MODEL, or a longer --max-length if texts are cut off"
     )
