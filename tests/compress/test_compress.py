@@ -1,17 +1,12 @@
 """The whole search on tiny models, whose trainings are cut to a second."""
 
-import json
 from dataclasses import replace
 
 import pytest
-import tiny
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from kaprune_edge import compress as package
-from kaprune_edge.compress import CompressRecipe, compress
+from kaprune_edge.compress import CompressRecipe
 from kaprune_edge.progress import Silent
-from kaprune_edge_cli.app import main as command_line
-from kaprune_runtime import Classifier, InputError
 
 
 class Unread:
@@ -43,7 +38,9 @@ def short(monkeypatch):
     monkeypatch.setattr(package.attempt, "RUNS", 3, raising=False)
     loaded = package.compress_module.load_task
     monkeypatch.setattr(
-        package.compress_module, "load_task", lambda *args, **kw: replace(loaded(*args, **kw), evaluation=Unread())
+        package.compress_module,
+        "load_task",
+        lambda *args, **kw: replace(loaded(*args, **kw), evaluation=Unread()),
     )
 
 
