@@ -24,7 +24,6 @@ from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices, encoder_size, encoder_weights
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.fine_tuning.from_probe import ProbedFineTuning
-from kaprune_edge.fine_tuning.held_out import hold_out
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, Training
@@ -32,6 +31,7 @@ from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_edge.storage import SEAL, discard, is_sealed, is_whole, seal, whole
 from kaprune_edge.tasks import Task, tokenize
 from kaprune_edge.tasks.digest import check_same_rows
+from kaprune_edge.tasks.held_out import hold_out
 from kaprune_runtime.kinds import TEXT
 
 RECIPE = "recipe.yaml"

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.artifacts import new_folder, write_json
 from kaprune_edge.budget.plan import Planner
-from kaprune_edge.checkpoints import load_classifier
+from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.compress.clock import Clock
 from kaprune_edge.compress.judge import Answers, Judge
 from kaprune_edge.compress.ladder import FEWEST_SECONDS, Attempt, Outcome
@@ -213,7 +213,7 @@ class Workshop:
     def _save(self, model: PreTrainedModel, output: Path) -> None:
         with new_folder(output) as staging:
             model.save_pretrained(staging)
-            self.tokenizer.save_pretrained(staging)
+            save_tokenizer(self.tokenizer, staging)
 
     def _outcome(self, attempt: Attempt, steps: int, start: float) -> Outcome:
         deployment = self.deployment(attempt)

@@ -9,7 +9,6 @@ from kaprune_edge.checkpoints import check_length, load_tokenizer
 from kaprune_edge.compress.attempt import Workshop
 from kaprune_edge.compress.clock import Clock
 from kaprune_edge.compress.delivery import check_places, deliver, keep_recipe
-from kaprune_edge.compress.holdout import hold_out
 from kaprune_edge.compress.judge import Judge
 from kaprune_edge.compress.ladder import best, next_attempt
 from kaprune_edge.compress.recipe import CompressRecipe
@@ -19,7 +18,11 @@ from kaprune_edge.compress.teacher import find_teacher
 from kaprune_edge.compress.texts import student_texts
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task, load_task, tokenize
+from kaprune_edge.tasks.held_out import hold_out
 from kaprune_runtime.errors import InputError
+
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.2, 2000
+FEWEST_ROWS = 40
 
 
 def compress(
@@ -56,7 +59,7 @@ def compress(
         raise InputError(f"a time limit of {time_limit:g} seconds is impossible; give more")
     check_places(output, work, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
-    task = hold_out(load_task(recipe.task, train_rows=recipe.train_rows), recipe.seed)
+    task = _searched(load_task(recipe.task, train_rows=recipe.train_rows), recipe.seed)
     tokenizer = load_tokenizer(recipe.model)
     set_seed(recipe.seed)
     keep_recipe(recipe, work)
@@ -83,6 +86,16 @@ def compress(
         seconds=round(clock.seconds, 1),
         interrupted=interrupted,
     )
+
+
+def _searched(task: Task, seed: int) -> Task:
+    """Hold rows out of the training rows, to judge every step on."""
+    if len(task.train) < FEWEST_ROWS:
+        raise InputError(
+            f"{task.name} has {len(task.train)} training rows; compress needs at least {FEWEST_ROWS}, "
+            "of which it holds a fifth out"
+        )
+    return hold_out(task, seed, share=HELD_OUT_SHARE, most=MOST_HELD_OUT)
 
 
 def _open(

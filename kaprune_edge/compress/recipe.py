@@ -25,7 +25,7 @@ class CompressRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = Field(description="pretrained encoder or fine-tuned model: hub id or folder")
-    task: str = Field(description="such as glue/sst2, csv:train.csv,eval.csv, texts:lines.txt")
+    task: str = Field(description="such as glue/sst2, glue/mrpc:DIR, csv:train.csv,eval.csv")
     max_drop: float = Field(1, ge=0, description="points that the headline metric may lose")
     target: str = Field("x86-64", description="where the deployment is to run")
     pattern: Annotated[str, AfterValidator(_check_blocks)] = Field(

@@ -16,7 +16,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.artifacts import write_json
-from kaprune_edge.checkpoints import load_classifier
+from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.distillation.teaching import label_loss
 from kaprune_edge.distillation.training import CHECKPOINTS_PER_TRAINING, Lessons, train
 from kaprune_edge.fine_tuning.best_epoch import BestEpoch, epoch_folder, read_standings, write_standings
@@ -89,7 +89,7 @@ class ProbedFineTuning:
             few = self._few()
             figures = {"bag_of_words": score_words(few, self.progress), **self._probe(model, few)}
             model.save_pretrained(kept)
-            self.tokenizer.save_pretrained(kept)
+            save_tokenizer(self.tokenizer, kept)
             write_json(record, figures)
         return json.loads(record.read_text(encoding="utf-8"))
 

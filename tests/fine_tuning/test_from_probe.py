@@ -11,10 +11,10 @@ from kaprune_edge.checkpoints import load_tokenizer
 from kaprune_edge.evaluation import score_model
 from kaprune_edge.fine_tuning import from_probe
 from kaprune_edge.fine_tuning.from_probe import ProbedFineTuning
-from kaprune_edge.fine_tuning.held_out import hold_out
 from kaprune_edge.progress import Silent
 from kaprune_edge.recipe import FineTuning, PruneRecipe
 from kaprune_edge.tasks import load_task
+from kaprune_edge.tasks.held_out import hold_out
 from kaprune_edge.workflow import prune
 from kaprune_edge_cli.prune import prune as command
 

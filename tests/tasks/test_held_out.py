@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from kaprune_edge.fine_tuning.held_out import hold_out
+from kaprune_edge.tasks.held_out import hold_out
 from kaprune_edge.tasks.task import Task
 
 
@@ -61,3 +61,13 @@ def test_the_seed_decides():
     rows = task([row % 2 for row in range(100)])
     first, again, other = (list(hold_out(rows, seed).evaluation["text"]) for seed in (0, 0, 1))
     assert first == again != other
+
+
+def test_rows_with_tags_and_with_answers_are_held_out():
+    words = Dataset.from_dict({"tokens": [["a"]] * 100, "label": [[0], [1]] * 50})
+    split = hold_out(replace(task([0, 1]), train=words), seed=0, share=0.2)
+    assert sorted(map(len, (split.train, split.evaluation))) == [20, 80]
+    assert sum(label == [1] for label in split.evaluation["label"]) == 10
+    answers = Dataset.from_dict({"question": ["q"] * 50, "answers": [["a"]] * 40 + [[]] * 10})
+    split = hold_out(replace(task([0, 1]), train=answers), seed=0)
+    assert sum(not found for found in split.evaluation["answers"]) == 2
