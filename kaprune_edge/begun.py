@@ -14,7 +14,7 @@ def keep_recipe(recipe: BaseModel, file: Path) -> None:
 
     Args:
         recipe: What this call is to do.
-        file: Where what was begun is kept.
+        file: File that keeps the recipe.
 
     Raises:
         InputError: Something else was begun there, or the file is damaged.

@@ -69,7 +69,7 @@ class TrainingRun:
 
     @on_main
     def finished(self) -> dict[str, Any] | None:
-        """What metrics.json holds where all but the clearing up was done before, else None."""
+        """Give the metrics of a run that was finished before; None if it was not."""
         if not is_whole(self.folder, _SCRATCH):
             if is_sealed(self.folder):
                 _log.warning("the finished run in %s is damaged; it is made again", self.folder)

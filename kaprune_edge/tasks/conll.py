@@ -38,10 +38,10 @@ class _Form:
 def read_columns(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     """Read sentences of words with tags, a word a line and an empty line after each sentence.
 
-    Tabs separate the columns if all words' lines have them, tabs and spaces otherwise. Of two to five columns
-    the first is the word and the last the tag; of three whose first counts the words, the second is the word;
-    of CoNLL-U's ten the second is the word and the fourth, its part of speech, the tag. Comments
-    are left out.
+    Tabs separate the columns if all words' lines have them, tabs and spaces otherwise. In files of two
+    to five columns the first is the word and the last the tag. Where the first of three columns counts the
+    words, the second is the word. Of CoNLL-U's ten columns the second is the word and the fourth, the part of
+    speech, is the tag. Comments are left out.
 
     Raises:
         InputError: A line lacks its word or tag, or it cannot be told which columns they are.

@@ -1,4 +1,4 @@
-"""Which rows a training was begun with, so that it never goes on with others."""
+"""The digest of the rows that a training began with, so that it never goes on with other rows."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ def check_same_rows(folder: Path, task: Task, unlabelled: Dataset | None = None)
     """Keep the digest of all rows in a folder, or compare them with those that it was begun with.
 
     Args:
-        folder: Of what is being made.
+        folder: The unfinished run or file.
         task: Its training and evaluation rows, columns and classes count.
         unlabelled: More rows, where there are any.
 

@@ -13,12 +13,13 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TextIO
 
 from kaprune_runtime.errors import InputError, KapruneError
-from kaprune_runtime.terminal import complain, unwritable, visible
+from kaprune_runtime.terminal import complain, note, unwritable, visible
 
 UNREAD = 128 + signal.SIGPIPE
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -58,7 +59,9 @@ def _try(work: Callable[[], int], arguments: Sequence[str], stops: "_Stops") -> 
     try:
         _open_streams()
         _check_text(arguments)
-        return work(), ""
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return work(), ""
     except SystemExit as end:  # argparse has printed its help
         return int(end.code or 0), ""
     except (Exception, KeyboardInterrupt) as error:
@@ -72,6 +75,11 @@ def _try(work: Callable[[], int], arguments: Sequence[str], stops: "_Stops") -> 
             raise
         line = next(iter(str(error).strip().splitlines()), "")
         return 1, f"unexpected {type(error).__name__}: {line} (set KAPRUNE_DEBUG=1 to see where)"
+
+
+def _show_warning(message: Warning | str, *about: object, **more: object) -> None:
+    """Say a warning in one line, without the place in our code that it comes from."""
+    note(f"warning: {message}")
 
 
 def _explain_stop(error: BaseException, number: int) -> tuple[int, str]:

@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_refused(made, sparse_deployment, task_spec, spec, 
     assert main(["predict", str(folder / "deployment"), "a film"]) == 2
     assert "is for question-answering; give --question" in capsys.readouterr().err
     assert main(["predict", str(sparse_deployment()), "a film", "--question", "what ?"]) == 2
-    assert "is for text-classification; leave out --question" in capsys.readouterr().err
+    assert "is for text-classification and takes no --question; leave it out" in capsys.readouterr().err
 
 
 def test_the_command_answers(made, capsys, monkeypatch):

@@ -123,7 +123,6 @@ def test_tags_in_another_order(tmp_path):
         (("negative", "positive"), ("0", "1"), (0, 1)),
         (("1", "0"), ("0", "1"), (1, 0)),
         (("LABEL_0", "LABEL_1"), ("1", "2"), (0, 1)),
-        (("Pos", "pos"), ("Pos", "pos"), (0, 1)),
     ],
 )
 def test_labels_without_a_name_stand_for_positions(made, tmp_path, names, labels, order):

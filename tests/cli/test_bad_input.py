@@ -232,7 +232,11 @@ CASES = [
     ),
     # Outputs.
     (None, "kaprune-edge export model -o deployment", "deployment exists; choose another --output"),
-    (None, f"kaprune-edge prune model {TASK} -o model", "model exists; choose another --output"),
+    (
+        None,
+        f"kaprune-edge prune model {TASK} -o model",
+        "model is what the output is made from; choose another",
+    ),
     (None, "kaprune-edge export model -o train.csv/new", "train.csv is a file; choose another --output"),
     (None, f"{PRUNE} --resume", "no interrupted run for run; start it without --resume"),
     (

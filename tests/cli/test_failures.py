@@ -32,7 +32,7 @@ def complaint(finished):
 @pytest.mark.parametrize("small_disk", [150, 600], indirect=True)
 def test_a_full_disk_while_training_loses_nothing(small_disk, run):
     assert complaint(run(f"{PRUNE} -o disk/run")) == (
-        "error: the disk is full; free some space for disk/run and try again"
+        "error: the disk is full; free some space for disk/run and go on with --resume"
     )
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     assert run(f"{PRUNE} -o disk/run --resume").code == 0
