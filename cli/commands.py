@@ -16,6 +16,7 @@ from kaprune_runtime.errors import InputError
 from . import console
 from .augment import augment
 from .bench import bench
+from .compress import compress
 from .demo import demo
 from .distill import distill
 from .doctor import doctor
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (prune, distill, augment, export, evaluate, bench, predict, demo, doctor):
+for command in (compress, prune, distill, augment, export, evaluate, bench, predict, demo, doctor):
     app.command(cls=PredictCommand if command is predict else None)(command)
 
 

@@ -47,7 +47,9 @@ def prune(
     replaced_share: options.ReplacedShare = None,
     unlabelled: options.Unlabelled = None,
     epochs: options.Epochs = None,
-    teacher_epochs: Annotated[float | None, typer.Option(help="Epochs of fine-tuning the teacher.")] = None,
+    teacher_epochs: Annotated[
+        float | None, typer.Option(help="Epochs of fine-tuning the teacher [chosen].")
+    ] = None,
     learning_rate: options.LearningRate = None,
     batch_size: options.BatchSize = None,
     max_length: options.MaxLength = None,
@@ -100,6 +102,8 @@ def prune(
     say(f"{result.folder}: {kept:.1%} of the encoder's weights kept")
     say(f"  sparse   {scores(metrics['metrics'])}")
     say(f"  teacher  {scores(metrics['teacher_metrics'])}")
+    if note := metrics.get("fine_tuning", {}).get("note"):
+        say(f"  note: {note}")
     if "milliseconds" in metrics:
         say(f"  128 tokens in about {metrics['milliseconds']:.2g} ms on one thread here")
     export = quoted("kaprune-edge", "export", result.folder, "--target", "x86-64", "-o", "deployment")

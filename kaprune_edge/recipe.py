@@ -17,6 +17,8 @@ SHORTEST_TEXT = 8
 """Tokens that leave room for a word of each of two texts beside the special tokens."""
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
+_EPOCHS, _RATE = 3.0, 5e-5
+"""Of fine-tuning, where they are neither given nor chosen."""
 
 
 def _check_pattern(text: str) -> str:
@@ -38,6 +40,7 @@ class Training(_Data):
     batch_size: int = Field(32, ge=1, description="rows a step")
     max_length: int = Field(128, ge=SHORTEST_TEXT, description="tokens at which a row is cut off")
     decay: Literal["constant", "linear"] = Field("linear", description="course of the learning rate")
+    warmup: _Share = Field(0, description="first share of the steps, in which the learning rate rises")
     dropout: float | None = Field(0, ge=0, lt=1, description="null keeps the checkpoint's own")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the products; bfloat16 is faster where the processor multiplies it"
@@ -45,11 +48,42 @@ class Training(_Data):
 
 
 class FineTuning(Training):
-    """How long and how fast to fine-tune a teacher on the labels."""
+    """How long and how fast to fine-tune a teacher on the labels.
 
-    epochs: float = Field(3, gt=0, description="passes over the training rows")
-    learning_rate: float = Field(5e-5, gt=0, description="of AdamW")
+    Where neither epochs nor learning rate is given, `kaprune_edge.fine_tuning` chooses them on rows that it
+    holds out; it needs a task that classifies whole texts. Else what is not given is what it is here.
+    """
+
+    epochs: float | None = Field(  # type: ignore[assignment]
+        None, gt=0, description=f"passes over the training rows; null: {_EPOCHS}, or chosen"
+    )
+    learning_rate: float | None = Field(  # type: ignore[assignment]
+        None, gt=0, description=f"of AdamW; null: {_RATE:g}, or chosen"
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="replaces the checkpoint's own when given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (given.get("epochs") or given.get("learning_rate")):
+            pace = {"epochs": _EPOCHS, "learning_rate": _RATE}
+            return {**given, **{name: value for name, value in pace.items() if given.get(name) is None}}
+        return given
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether epochs and learning rate are still to be chosen."""
+        return self.epochs is None
+
+    @property
+    def resolved(self) -> Training:
+        """The training without anything left to choose."""
+        return self.at(_EPOCHS, _RATE, self.warmup) if self.is_chosen else self
+
+    def at(self, epochs: float, learning_rate: float, warmup: float) -> Training:
+        """Choose what is left to choose."""
+        chosen = {"epochs": epochs, "learning_rate": learning_rate, "warmup": warmup}
+        return Training(**{**self.model_dump(), **chosen})
 
 
 class StudentTraining(Training):

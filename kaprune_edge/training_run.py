@@ -23,15 +23,20 @@ from kaprune_edge.distillation.teaching import fine_tune
 from kaprune_edge.distillation.training import Lessons
 from kaprune_edge.encoder import encoder_matrices, encoder_size, encoder_weights
 from kaprune_edge.evaluation import score_model
+from kaprune_edge.fine_tuning.from_probe import ProbedFineTuning
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
-from kaprune_edge.recipe import DistillRecipe, PruneRecipe, Training
+from kaprune_edge.recipe import DistillRecipe, FineTuning, PruneRecipe, Training
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_edge.storage import SEAL, discard, is_sealed, is_whole, seal, whole
 from kaprune_edge.tasks import Task, tokenize
 from kaprune_edge.tasks.digest import ROWS, check_same_rows
+from kaprune_edge.tasks.held_out import hold_out
+from kaprune_runtime.kinds import TEXT
 
 RECIPE = "recipe.yaml"
+TEACHER = "teacher"
+FIGURES = "fine_tuning.json"
 _CLOCK = "clock.json"
 _CHECKPOINTS = "checkpoints"
 _METRICS = "metrics.json"
@@ -89,21 +94,44 @@ class TrainingRun:
             on_save=self._keep_time,
         )
 
-    def fine_tuned_teacher(self, source: str, training: Training) -> PreTrainedModel:
+    def fine_tuned_teacher(self, source: str, training: FineTuning) -> PreTrainedModel:
         """Fine-tune a pretrained checkpoint, or load the teacher that this run finished before."""
-        kept = self.folder / "teacher"
+        kept = self.folder / TEACHER
         if not on_main(_is_usable)(kept):
-            teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
-            fine_tune(teacher, self.lessons(teacher, training, "teacher"))
-            self._keep_teacher(teacher, kept)
+            figures: Mapping[str, Any] = {}
+            if training.is_chosen and self.task.kind == TEXT:
+                teacher, figures = self._fine_tuning(source, training).run()
+            else:
+                teacher = load_classifier(source, self.task, fine_tuned=False, dropout=training.dropout)
+                fine_tune(teacher, self.lessons(teacher, training.resolved, "teacher"))
+            self._keep_teacher(teacher, figures, kept)
         return load_classifier(str(kept), self.task, fine_tuned=True)
 
+    def _fine_tuning(self, source: str, training: FineTuning) -> ProbedFineTuning:
+        return ProbedFineTuning(
+            source=source,
+            task=hold_out(self.task, self.recipe.seed),
+            tokenizer=self.tokenizer,
+            training=training,
+            seed=self.recipe.seed,
+            folder=self.folder / "checkpoints" / "teacher",
+            progress=self.progress,
+            on_save=self._keep_time,
+        )
+
     @on_main
-    def _keep_teacher(self, teacher: PreTrainedModel, kept: Path) -> None:
+    def _keep_teacher(self, teacher: PreTrainedModel, figures: Mapping[str, Any], kept: Path) -> None:
         with whole(kept) as fresh:
             teacher.save_pretrained(fresh)
             save_tokenizer(self.tokenizer, fresh)
+            if figures:
+                write_json(fresh / FIGURES, figures)
             seal(fresh)
+
+    def _teacher_figures(self) -> dict[str, Any]:
+        """What a teacher that was made here was chosen by."""
+        file = self.folder / TEACHER / FIGURES
+        return {"fine_tuning": json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}
 
     @on_main
     def plan(self, model: PreTrainedModel, text: Sequence[Mapping[str, Tensor]]) -> Plan:
@@ -182,6 +210,7 @@ class TrainingRun:
             "encoder_weights": encoder_weights(student),
             "teacher_encoder_weights": encoder_weights(teacher),
             "encoder_size": encoder_size(student),
+            **self._teacher_figures(),
         }
         student.save_pretrained(self.folder)
         save_tokenizer(self.tokenizer, self.folder)

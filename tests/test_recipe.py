@@ -67,6 +67,19 @@ def test_a_part_of_a_section_leaves_its_other_fields_at_their_defaults(file):
     assert recipe.training == Training(epochs=2, learning_rate=3e-4, decay="linear", dropout=0)
 
 
+def test_a_teacher_is_chosen_unless_its_epochs_or_its_rate_are_given(file):
+    assert make_recipe(PruneRecipe, None, GIVEN).teacher_training.is_chosen
+    assert make_recipe(
+        PruneRecipe, None, {**GIVEN, "teacher_training.batch_size": 8}
+    ).teacher_training.is_chosen
+    given = make_recipe(PruneRecipe, None, {**GIVEN, "teacher_training.learning_rate": 1e-4}).teacher_training
+    assert (given.is_chosen, given.epochs, given.learning_rate) == (False, 3, 1e-4)
+    both = FineTuning(epochs=2, learning_rate=1e-4).resolved
+    assert (both.epochs, both.learning_rate, both.warmup) == (2, 1e-4, 0)
+    for_tags = FineTuning(batch_size=8).resolved
+    assert (for_tags.epochs, for_tags.learning_rate, for_tags.batch_size) == (3, 5e-5, 8)
+
+
 def test_options_win_over_the_file_and_leave_its_other_fields(file):
     path = file("model: bert\ntask: glue/sst2\nsparsity: 0.8\ntraining: {epochs: 5, batch_size: 16}\n")
     recipe = make_recipe(

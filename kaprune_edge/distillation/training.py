@@ -31,6 +31,7 @@ from kaprune_edge.storage import discard, is_sealed, is_whole, seal
 
 CHECKPOINTS_PER_TRAINING = 10
 CHECKPOINTS_KEPT = 2
+_COURSES = {"constant": "constant_with_warmup", "linear": "linear"}
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Lessons:
     """Figures to compute after every epoch."""
     on_save: Callable[[], None] = lambda: None
     """Called before a checkpoint counts as whole."""
+    saves: int = CHECKPOINTS_PER_TRAINING
+    """Checkpoints to write; a short training may rather be repeated."""
 
 
 def train(
@@ -96,10 +99,11 @@ def train(
             per_device_train_batch_size=training.batch_size,
             num_train_epochs=training.epochs,
             learning_rate=training.learning_rate,
-            lr_scheduler_type=training.decay,
+            lr_scheduler_type=_COURSES[training.decay],
+            warmup_steps=training.warmup,
             optim="adamw_torch_fused",
-            save_strategy="steps" if processes.is_main() else "no",
-            save_steps=1 / CHECKPOINTS_PER_TRAINING,
+            save_strategy="steps" if lessons.saves and processes.is_main() else "no",
+            save_steps=1 / max(lessons.saves, 1),
             logging_strategy="no",
             report_to="none",
             disable_tqdm=True,

@@ -42,21 +42,26 @@ class AnsweringTask(TokenLevelTask):
         starts, ends = zip(*targets, strict=True)
         return window_rows(cuts, tokenizer, {"start_positions": list(starts), "end_positions": list(ends)})
 
-    def measure(
-        self, model: TokenModel, max_length: int, on_done: Callable[[int], object]
-    ) -> dict[str, float]:
+    def tell(self, model: TokenModel, max_length: int, on_done: Callable[[int], object]) -> list[str]:
         """See `TokenLevelTask`; no answer is allowed where some question of the task has none."""
         rows = self.evaluation
-        wanted = list(rows["answers"])
         found = answer(
             self._checked(model),
             list(rows["question"]),
             list(rows["context"]),
             max_length=max_length,
-            null_threshold=None if all(wanted) else 0.0,
+            null_threshold=None if all(rows["answers"]) else 0.0,
             on_done=on_done,
         )
-        scores = score_answers([told.text for told in found], wanted)
+        return [told.text for told in found]
+
+    def wanted(self, split: Dataset) -> list[list[str]]:
+        """See `TokenLevelTask`; the right answers to each question."""
+        return list(split["answers"])
+
+    def judge(self, told: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
+        """See `TokenLevelTask` and `score_answers`."""
+        scores = score_answers(told, wanted)
         return {metric: scores[metric] for metric in self.metrics}
 
     def has_one_label(self) -> bool:

@@ -39,21 +39,26 @@ class TaggingTask(TokenLevelTask):
             labels += [_of_window(window, found) for window in cut]
         return window_rows(cuts, tokenizer, {"labels": labels})
 
-    def measure(
-        self, model: TokenModel, max_length: int, on_done: Callable[[int], object]
-    ) -> dict[str, float]:
-        """See `TokenLevelTask`; a word has the tag of its first token."""
+    def tell(self, model: TokenModel, max_length: int, on_done: Callable[[int], object]) -> list[list[str]]:
+        """See `TokenLevelTask`; the tags of each sentence's words. A word has the tag of its first token."""
         rows = self.evaluation["tokens"]
-        told, wanted = [], []
+        told = []
         tagged = tag(
             self._checked(model), [" ".join(words) for words in rows], max_length=max_length, on_done=on_done
         )
-        for words, found, label in zip(rows, tagged, self.evaluation["label"], strict=True):
+        for words, found in zip(rows, tagged, strict=True):
             best = found.logits.argmax(axis=1)
             told.append(
                 [self.label_names[best[at]] if at is not None else OUTSIDE for at in found.at(_spans(words))]
             )
-            wanted.append([self.label_names[index] for index in label])
+        return told
+
+    def wanted(self, split: Dataset) -> list[list[str]]:
+        """See `TokenLevelTask`; the right tags."""
+        return [[self.label_names[index] for index in label] for label in split["label"]]
+
+    def judge(self, told: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
+        """See `TokenLevelTask` and `score_tags`."""
         scores = score_tags(told, wanted)
         return {metric: scores[metric] for metric in self.metrics}
 

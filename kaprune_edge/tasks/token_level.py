@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -31,10 +32,8 @@ class TokenLevelTask(Task, ABC):
         """
 
     @abstractmethod
-    def measure(
-        self, model: TokenModel, max_length: int, on_done: Callable[[int], object]
-    ) -> dict[str, float]:
-        """Have a model answer the evaluation rows, and judge it.
+    def tell(self, model: TokenModel, max_length: int, on_done: Callable[[int], object]) -> list[Any]:
+        """Have a model answer the evaluation rows.
 
         Args:
             model: On any engine.
@@ -42,11 +41,29 @@ class TokenLevelTask(Task, ABC):
             on_done: Told of the windows done.
 
         Returns:
-            The value of every metric, a fraction in 0..1, the headline first.
+            The answer to each row.
 
         Raises:
             KapruneError: An output is not finite.
         """
+
+    @abstractmethod
+    def wanted(self, split: Dataset) -> list[Any]:
+        """Give the right answer to each row of a split."""
+
+    @abstractmethod
+    def judge(self, told: Sequence[Any], wanted: Sequence[Any]) -> dict[str, float]:
+        """Compare answers with the right ones.
+
+        Returns:
+            The value of every metric, a fraction in 0..1, the headline first.
+        """
+
+    def measure(
+        self, model: TokenModel, max_length: int, on_done: Callable[[int], object]
+    ) -> dict[str, float]:
+        """Have a model answer the evaluation rows, and judge it; see `tell` and `judge`."""
+        return self.judge(self.tell(model, max_length, on_done), self.wanted(self.evaluation))
 
     def _checked(self, model: TokenModel) -> TokenModel:
         """The model, whose outputs are to be finite."""

@@ -1,0 +1,238 @@
+"""One step of the search: prune, repair, train, export, judge, time."""
+
+import json
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from kaprune_edge.artifacts import new_folder, write_json
+from kaprune_edge.budget.plan import Planner
+from kaprune_edge.checkpoints import load_classifier, save_tokenizer
+from kaprune_edge.compress.clock import Clock
+from kaprune_edge.compress.judge import Answers, Judge
+from kaprune_edge.compress.ladder import FEWEST_SECONDS, Attempt, Outcome
+from kaprune_edge.compress.recipe import CompressRecipe
+from kaprune_edge.compress.timing import deployment_milliseconds
+from kaprune_edge.distillation.batches import LengthBuckets, padding
+from kaprune_edge.distillation.teaching import distillation_loss, prune_while_training
+from kaprune_edge.distillation.training import Lessons, Loss
+from kaprune_edge.encoder import encoder_matrices
+from kaprune_edge.export import export_model
+from kaprune_edge.progress import Progress
+from kaprune_edge.pruning.calibration import calibration_batches
+from kaprune_edge.pruning.magnitude import Magnitude
+from kaprune_edge.pruning.pruner import Pruner
+from kaprune_edge.pruning.reconstruction import Reconstruction
+from kaprune_edge.pruning.schedule import Schedule
+from kaprune_edge.recipe import LossWeights, Training
+from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
+from kaprune_edge.tasks import Task
+from kaprune_runtime.deployment import MODEL
+
+DENSE = Attempt(0, 0.0, None, 0.0)
+"""The teacher itself."""
+LOGITS_ONLY = 0.3
+"""Last share of a training that learns from the logits alone."""
+MEASURED_STEPS = 3
+
+
+@dataclass
+class Workshop:
+    """All that attempts share; folders below `work` hold what they made."""
+
+    recipe: CompressRecipe
+    task: Task
+    """With the held-out rows for evaluation."""
+    tokenizer: PreTrainedTokenizerBase
+    teacher: PreTrainedModel
+    rows: Dataset
+    """Tokenized, what students learn from."""
+    judge: Judge
+    teacher_answers: Answers
+    work: Path
+    name: str
+    """Of deployment folders, which their model cards have for a title."""
+    clock: Clock
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        """Choose calibration text; `step_seconds` is measured when a student first trains."""
+        self._text = calibration_batches(self.rows, self.tokenizer, self.recipe.seed)
+        self._sensitivities: Planner | None = None
+        self._step_seconds: float | None = None
+
+    def run(self, attempt: Attempt) -> Outcome:
+        """Make an attempt, or go on with one that was interrupted."""
+        start, folder = time.monotonic(), self._folder(attempt)
+        folder.mkdir(parents=True, exist_ok=True)
+        steps = self._train(attempt, folder)
+        self._export(folder / "student", self.deployment(attempt))
+        return self._outcome(attempt, steps, start)
+
+    def run_dense(self) -> Outcome:
+        """Export the teacher itself."""
+        start = time.monotonic()
+        self._export(self.work / "teacher", self.deployment(DENSE))
+        return self._outcome(DENSE, 0, start)
+
+    def deployment(self, attempt: Attempt) -> Path:
+        """Give the deployment folder of an attempt."""
+        return self._folder(attempt) / self.name
+
+    def _folder(self, attempt: Attempt) -> Path:
+        return self.work / "steps" / attempt.name
+
+    def _export(self, source: Path, output: Path) -> None:
+        """Write an int8 deployment, unless an interrupted attempt did."""
+        if not output.exists():
+            export_model(
+                source,
+                output,
+                target=self.recipe.target,
+                quantize="int8",
+                embeddings="int8",
+                progress=self.progress,
+            )
+
+    def _train(self, attempt: Attempt, folder: Path) -> int:
+        """Make `folder/student`; returns the number of training steps."""
+        done = folder / "steps.json"
+        if done.exists():
+            return int(json.loads(done.read_text(encoding="utf-8"))["steps"])
+        student = self._student(attempt, folder)
+        pruner = Pruner(encoder_matrices(student), parse_pattern(self.recipe.pattern))
+        kept = {name: float((weight != 0).float().mean()) for name, weight in pruner.matrices.items()}
+        steps = self._steps(attempt, student, folder)
+        if steps:
+            prune_while_training(
+                student,
+                self._loss(student),
+                pruner,
+                Magnitude(),
+                Schedule(pruning_steps=1),
+                {name: 1 - share for name, share in kept.items()},
+                self._lessons(steps, folder),
+            )
+        self._save(student, folder / "student")
+        write_json(done, {"steps": steps})
+        return steps
+
+    def _student(self, attempt: Attempt, folder: Path) -> PreTrainedModel:
+        """Load the student to train: one at this sparsity already, or the start pruned and repaired."""
+        repaired = folder / "repaired"
+        if not repaired.exists():
+            start = self._start(attempt)
+            model = load_classifier(str(start), self.task, fine_tuned=True, dropout=0)
+            if _sparsity(model) < attempt.sparsity - 1e-3:
+                self._prune(model, attempt.sparsity)
+            self._save(model, repaired)
+        return load_classifier(str(repaired), self.task, fine_tuned=True, dropout=0)
+
+    def _start(self, attempt: Attempt) -> Path:
+        if attempt.start is None:
+            return self.work / "teacher"
+        (folder,) = (self.work / "steps").glob(f"{attempt.start:02}-*")
+        return folder / "student"
+
+    def _prune(self, student: PreTrainedModel, sparsity: float) -> None:
+        """Remove weights and move the others so that each layer computes what the teacher's does."""
+        pattern = parse_pattern(self.recipe.pattern)
+        assert isinstance(pattern, Blocks)
+        self._sensitivities = self._sensitivities or Planner(self.teacher, self._text, pattern, self.progress)
+        plan = self._sensitivities.for_weights(sparsity)
+        self.progress.start(f"prune to {sparsity:.1%}", student.config.num_hidden_layers)
+        criterion = Reconstruction(student, self.teacher, self._text, self.progress.advance)
+        Pruner(encoder_matrices(student), pattern).prune(plan.sparsity, criterion)
+
+    def _steps(self, attempt: Attempt, student: PreTrainedModel, folder: Path) -> int:
+        """Choose how long to train: not at all where the repaired student keeps the promise as it is."""
+        plan = folder / "plan.json"
+        if not plan.exists():
+            steps = 0 if self._is_good(attempt, student) else self._steps_within(attempt.seconds, student)
+            write_json(plan, {"steps": steps})
+        return int(json.loads(plan.read_text(encoding="utf-8"))["steps"])
+
+    def _is_good(self, attempt: Attempt, student: PreTrainedModel) -> bool:
+        self.progress.start("judge", len(self.task.evaluation))
+        answers = self.judge.ask_model(student, self.progress)
+        drop = self.judge.drop(self.teacher_answers, answers)
+        self.progress.advance(len(self.task.evaluation), drop=drop.points)
+        return drop.points <= self.recipe.max_drop
+
+    def _steps_within(self, seconds: float, student: PreTrainedModel) -> int:
+        if self._step_seconds is None:
+            self._step_seconds = self._measure_step(student)
+        usable = max(FEWEST_SECONDS, min(seconds, self.clock.left))
+        return max(1, round(usable / self._step_seconds))
+
+    def _measure_step(self, student: PreTrainedModel) -> float:
+        """Time a few training steps; the student's weights stay as they are."""
+        order = iter(LengthBuckets(self.rows["length"], self.recipe.batch_size, self.recipe.seed))
+        collate = padding(self.rows, self.tokenizer)
+        inputs = self.rows.remove_columns("length")
+        copy, times = deepcopy(student), []
+        loss = self._loss(copy)
+        for _ in range(MEASURED_STEPS):
+            batch = collate([inputs[index] for index in islice(order, self.recipe.batch_size)])
+            start = time.monotonic()
+            loss(copy, batch, 0.0).backward()
+            times.append(time.monotonic() - start)
+        return sum(times[1:]) / (MEASURED_STEPS - 1)
+
+    def _loss(self, student: PreTrainedModel) -> Loss:
+        """Make the loss of one training. It hooks into both models for good, hence the copy."""
+        layers = range(1, self.teacher.config.num_hidden_layers + 1)
+        return distillation_loss(
+            student, deepcopy(self.teacher), layers, LossWeights(logits_only=LOGITS_ONLY)
+        )
+
+    def _lessons(self, steps: int, folder: Path) -> Lessons:
+        training = Training(
+            epochs=steps * self.recipe.batch_size / len(self.rows),
+            learning_rate=self.recipe.learning_rate,
+            batch_size=self.recipe.batch_size,
+            max_length=self.recipe.max_length,
+        )
+        return Lessons(
+            rows=self.rows,
+            tokenizer=self.tokenizer,
+            training=training,
+            seed=self.recipe.seed,
+            checkpoints=folder / "checkpoints",
+            progress=self.progress,
+            on_epoch=dict,
+            on_save=self.clock.save,
+        )
+
+    def _save(self, model: PreTrainedModel, output: Path) -> None:
+        with new_folder(output) as staging:
+            model.save_pretrained(staging)
+            save_tokenizer(self.tokenizer, staging)
+
+    def _outcome(self, attempt: Attempt, steps: int, start: float) -> Outcome:
+        deployment = self.deployment(attempt)
+        self.progress.start("judge", len(self.task.evaluation))
+        answers = self.judge.ask_deployment(deployment, self.progress)
+        drop = self.judge.drop(self.teacher_answers, answers)
+        return Outcome(
+            attempt=attempt,
+            drop=drop,
+            kept=drop.points <= self.recipe.max_drop,
+            steps=steps,
+            milliseconds=deployment_milliseconds(deployment),
+            file_bytes=(deployment / MODEL).stat().st_size,
+            seconds=round(time.monotonic() - start, 1),
+        )
+
+
+def _sparsity(model: PreTrainedModel) -> float:
+    """Give the share of zeros in the matrices that can be pruned."""
+    matrices = encoder_matrices(model).values()
+    zeros = sum(weight.numel() - int(torch.count_nonzero(weight)) for weight in matrices)
+    return zeros / sum(weight.numel() for weight in matrices)

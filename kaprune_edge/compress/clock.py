@@ -1,0 +1,36 @@
+"""How much of the time limit is gone, interruptions left out."""
+
+import json
+import time
+from pathlib import Path
+
+
+class Clock:
+    """Counts the seconds that a compression has worked, in a file that outlives interruptions."""
+
+    def __init__(self, file: Path, limit: float) -> None:
+        """Go on from what the file says.
+
+        Args:
+            file: Written by `save`.
+            limit: Seconds in all.
+        """
+        self._file, self._limit = file, limit
+        earlier = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else 0.0
+        self._start = time.monotonic() - earlier
+
+    @property
+    def seconds(self) -> float:
+        """Seconds worked so far."""
+        return time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return self._limit - self.seconds
+
+    def save(self) -> None:
+        """Keep the seconds."""
+        fresh = self._file.with_name(f"{self._file.name}.partial")
+        fresh.write_text(json.dumps({"seconds": round(self.seconds, 1)}), encoding="utf-8")
+        fresh.replace(self._file)

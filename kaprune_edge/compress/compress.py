@@ -1,0 +1,127 @@
+"""The verb: from a model, a task and a promise to the fastest deployment that keeps it."""
+
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase, set_seed
+
+from kaprune_edge import sparse_training
+from kaprune_edge.checkpoints import check_length, load_tokenizer
+from kaprune_edge.compress.attempt import Workshop
+from kaprune_edge.compress.clock import Clock
+from kaprune_edge.compress.delivery import check_places, deliver, keep_recipe
+from kaprune_edge.compress.judge import Judge
+from kaprune_edge.compress.ladder import best, next_attempt
+from kaprune_edge.compress.recipe import CompressRecipe
+from kaprune_edge.compress.record import Record
+from kaprune_edge.compress.result import Compression
+from kaprune_edge.compress.teacher import find_teacher
+from kaprune_edge.compress.texts import student_texts
+from kaprune_edge.progress import Progress, Silent
+from kaprune_edge.tasks import Task, load_task, tokenize
+from kaprune_edge.tasks.held_out import hold_out
+from kaprune_runtime.errors import InputError
+
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.2, 2000
+FEWEST_ROWS = 40
+
+
+def compress(
+    recipe: CompressRecipe,
+    output: Path | str,
+    *,
+    time_limit: float = 3600,
+    work: Path | str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Compression:
+    """Find the fastest deployment whose headline metric is at most `max_drop` points below the teacher's.
+
+    The drop is measured on rows that are held out of the training rows; evaluation rows are not read. The
+    teacher in int8 is there first. Each step that keeps the promise takes its place. The time limit or an
+    interrupt (KeyboardInterrupt) ends the search with the best so far.
+
+    Args:
+        recipe: The promise.
+        output: Deployment folder to make.
+        time_limit: Seconds for everything; a later call with `resume` may give more.
+        work: Folder that keeps the teacher and every step; beside the output, OUTPUT-work, where None.
+        resume: Go on with a search that was interrupted or ran out of time; `output` may then be what that
+            search delivered.
+        progress: Told of every stage.
+
+    Raises:
+        InputError: Something in the recipe, the model, the task or the output is wrong.
+        KapruneError: Training diverged, the disk is full, or the native library does not run.
+    """
+    output = Path(output)
+    work = output.with_name(f"{output.name}-work") if work is None else Path(work)
+    if time_limit <= 0:
+        raise InputError(f"a time limit of {time_limit:g} seconds is impossible; give more")
+    check_places(output, work, resume=resume)
+    sparse_training.available()  # raises now what it would when matrices have become sparse
+    task = _searched(load_task(recipe.task, train_rows=recipe.train_rows), recipe.seed)
+    tokenizer = load_tokenizer(recipe.model)
+    set_seed(recipe.seed)
+    keep_recipe(recipe, work)
+    clock = Clock(work / "clock.json", time_limit)
+    shop = _open(recipe, task, tokenizer, work, output.name, clock, progress or Silent())
+    record = Record(work / "ladder.json", clock)
+    if record.dense is None:
+        record.keep_dense(shop.run_dense())
+    interrupted = _climb(shop, record)
+    assert record.dense is not None
+    delivered = best(record.outcomes) or record.dense
+    deliver(shop.deployment(delivered.attempt), output, work)
+    clock.save()
+    return Compression(
+        folder=output,
+        work=work,
+        headline=task.metrics[0],
+        max_drop=recipe.max_drop,
+        teacher=shop.judge.score(shop.teacher_answers),
+        held_out_rows=len(task.evaluation),
+        dense=record.dense,
+        outcomes=tuple(record.outcomes),
+        delivered=delivered,
+        seconds=round(clock.seconds, 1),
+        interrupted=interrupted,
+    )
+
+
+def _searched(task: Task, seed: int) -> Task:
+    """Hold rows out of the training rows, to judge every step on."""
+    if len(task.train) < FEWEST_ROWS:
+        raise InputError(
+            f"{task.name} has {len(task.train)} training rows; compress needs at least {FEWEST_ROWS}, "
+            "of which it holds a fifth out"
+        )
+    return hold_out(task, seed, share=HELD_OUT_SHARE, most=MOST_HELD_OUT)
+
+
+def _open(
+    recipe: CompressRecipe,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    work: Path,
+    name: str,
+    clock: Clock,
+    progress: Progress,
+) -> Workshop:
+    """Find or make the teacher, and what students learn from."""
+    teacher = find_teacher(recipe, task, tokenizer, work, clock, progress)
+    check_length(teacher.config, recipe.max_length)
+    rows = tokenize(student_texts(recipe, task, work, progress), task, tokenizer, recipe.max_length)
+    judge = Judge(task, tokenizer, recipe.max_length)
+    progress.start("judge teacher", len(task.evaluation))
+    answers = judge.ask_model(teacher, progress)
+    return Workshop(recipe, task, tokenizer, teacher, rows, judge, answers, work, name, clock, progress)
+
+
+def _climb(shop: Workshop, record: Record) -> bool:
+    """Search until nothing is left to try or the time is gone; True where somebody interrupted."""
+    try:
+        while attempt := next_attempt(record.outcomes, max_drop=shop.recipe.max_drop, left=shop.clock.left):
+            record.keep(shop.run(attempt))
+    except KeyboardInterrupt:
+        return True
+    return False

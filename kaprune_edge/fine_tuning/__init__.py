@@ -1,0 +1,1 @@
+"""Fine-tunes a teacher whose head, learning rate and best epoch are chosen on rows that were held out."""
