@@ -1,13 +1,22 @@
 """What a person sees: progress on standard error, results on standard output."""
 
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 from kaprune_runtime import terminal
@@ -17,15 +26,22 @@ from .launcher import IS_ALONE, IS_MAIN
 
 ERR = Console(stderr=True, quiet=not IS_MAIN, markup=False, emoji=False, highlight=False)
 LINES_PER_STAGE = 10
+SILENCE = 5.0
+"""Seconds in which a log gets a line, even if nothing is done."""
 
 
 @contextmanager
 def progress() -> Iterator["TerminalProgress | LogProgress"]:
     """Draw progress bars on a terminal, print a few lines a stage elsewhere."""
     if not ERR.is_terminal:
-        yield LogProgress()
+        log = LogProgress()
+        try:
+            yield log
+        finally:
+            log.stop()
         return
     columns = (
+        SpinnerColumn(),
         TextColumn("{task.description:<24}", markup=False),
         BarColumn(24),
         MofNCompleteColumn(),
@@ -56,21 +72,52 @@ class TerminalProgress:
         if self._stage is not None:
             self._bars.update(self._stage, completed=done, figures=_line(figures))
 
+    def tell(self, line: str) -> None:
+        """Print a line above the bars."""
+        self._bars.console.print(visible(line))
+
 
 class LogProgress:
-    """Lines for a log: the stage, then every tenth of it."""
+    """Lines for a log: each stage, every tenth of it, and a line at least every `SILENCE` seconds."""
+
+    def __init__(self) -> None:
+        self._stage, self._done, self._total, self._tenths = "", 0, 1, 0
+        self._figures: Mapping[str, float | str] = {}
+        self._spoke = time.monotonic()
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._break_silence, daemon=True)
 
     def start(self, stage: str, total: int) -> None:
         """Print the stage's name."""
-        self._stage, self._total, self._printed = stage, max(total, 1), 0
-        note(f"{stage} ...")
+        self._stage, self._done, self._total, self._tenths, self._figures = stage, 0, max(total, 1), 0, {}
+        self.tell(f"{stage} ...")
+        if not self._watch.is_alive():
+            self._watch.start()
 
     def advance(self, done: int, **figures: float | str) -> None:
         """Print a line if another tenth is done."""
-        tenth = LINES_PER_STAGE * done // self._total
-        if figures and tenth > self._printed:
-            self._printed = tenth
-            note(f"{self._stage} {done}/{self._total}  {_line(figures)}")
+        self._done, self._figures = done, figures
+        tenths = LINES_PER_STAGE * done // self._total
+        if figures and tenths > self._tenths:
+            self._tenths = tenths
+            self._say_how_far()
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        self._spoke = time.monotonic()
+        note(line)
+
+    def stop(self) -> None:
+        """Be silent from now on."""
+        self._ended.set()
+
+    def _say_how_far(self) -> None:
+        self.tell(f"{self._stage} {self._done}/{self._total}  {_line(self._figures)}".rstrip())
+
+    def _break_silence(self) -> None:
+        while not self._ended.wait(SILENCE / 10):
+            if time.monotonic() - self._spoke >= SILENCE - SILENCE / 10:
+                self._say_how_far()
 
 
 @contextmanager

@@ -12,6 +12,9 @@ class Progress(Protocol):
     def advance(self, done: int, **figures: float | str) -> None:
         """Tell how many units are done, and the figures worth seeing (loss, sparsity, ...)."""
 
+    def tell(self, line: str) -> None:
+        """Tell a plan or a result, in one line that stays."""
+
 
 class Silent:
     """Progress that nobody watches."""
@@ -21,3 +24,6 @@ class Silent:
 
     def advance(self, done: int, **figures: float | str) -> None:
         """Ignore the figures."""
+
+    def tell(self, line: str) -> None:
+        """Ignore the line."""

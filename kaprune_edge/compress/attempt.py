@@ -1,11 +1,11 @@
 """One step of the search: prune, repair, train, export, judge, time."""
 
-import json
 import time
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -19,7 +19,7 @@ from kaprune_edge.compress.judge import Answers, Judge
 from kaprune_edge.compress.ladder import FEWEST_SECONDS, Attempt, Outcome
 from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.compress.timing import deployment_milliseconds
-from kaprune_edge.distillation.batches import LengthBuckets, padding
+from kaprune_edge.distillation.step_time import step_seconds
 from kaprune_edge.distillation.teaching import distillation_loss, prune_while_training
 from kaprune_edge.distillation.training import Lessons, Loss
 from kaprune_edge.encoder import encoder_matrices
@@ -33,13 +33,12 @@ from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.recipe import LossWeights, Training
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
 from kaprune_edge.tasks import Task
-from kaprune_runtime.deployment import MODEL
+from kaprune_runtime.deployment import MODEL, read_json
 
 DENSE = Attempt(0, 0.0, None, 0.0)
 """The teacher itself."""
 LOGITS_ONLY = 0.3
 """Last share of a training that learns from the logits alone."""
-MEASURED_STEPS = 3
 
 
 @dataclass
@@ -67,26 +66,35 @@ class Workshop:
         self._sensitivities: Planner | None = None
         self._step_seconds: float | None = None
 
-    def run(self, attempt: Attempt) -> Outcome:
-        """Make an attempt, or go on with one that was interrupted."""
+    def run(self, attempt: Attempt, reserve: float) -> Outcome:
+        """Make an attempt, or go on with one that was interrupted.
+
+        Args:
+            attempt: What to try.
+            reserve: Seconds that export and judging need; the training ends when no more are left.
+        """
         start, folder = time.monotonic(), self._folder(attempt)
         folder.mkdir(parents=True, exist_ok=True)
-        steps = self._train(attempt, folder)
+        training = self._train(attempt, folder, reserve)
         self._export(folder / "student", self.deployment(attempt))
-        return self._outcome(attempt, steps, start)
+        return self._outcome(attempt, training, start)
 
     def run_dense(self) -> Outcome:
         """Export the teacher itself."""
         start = time.monotonic()
         self._export(self.work / "teacher", self.deployment(DENSE))
-        return self._outcome(DENSE, 0, start)
+        return self._outcome(DENSE, {"steps": 0, "seconds": 0.0}, start)
 
     def deployment(self, attempt: Attempt) -> Path:
         """Give the deployment folder of an attempt."""
         return self._folder(attempt) / self.name
 
     def _folder(self, attempt: Attempt) -> Path:
-        return self.work / "steps" / attempt.name
+        return self._steps_folder / attempt.name
+
+    @property
+    def _steps_folder(self) -> Path:
+        return self.work / "steps"
 
     def _export(self, source: Path, output: Path) -> None:
         """Write an int8 deployment, unless an interrupted attempt did."""
@@ -100,28 +108,29 @@ class Workshop:
                 progress=self.progress,
             )
 
-    def _train(self, attempt: Attempt, folder: Path) -> int:
-        """Make `folder/student`; returns the number of training steps."""
-        done = folder / "steps.json"
+    def _train(self, attempt: Attempt, folder: Path, reserve: float) -> Mapping[str, Any]:
+        """Make `folder/student`; returns the steps and seconds of its training."""
+        done = folder / "training.json"
         if done.exists():
-            return int(json.loads(done.read_text(encoding="utf-8"))["steps"])
+            return read_json(done)
         student = self._student(attempt, folder)
         pruner = Pruner(encoder_matrices(student), parse_pattern(self.recipe.pattern))
         kept = {name: float((weight != 0).float().mean()) for name, weight in pruner.matrices.items()}
-        steps = self._steps(attempt, student, folder)
+        steps, start = self._steps(attempt, student, folder), time.monotonic()
         if steps:
-            prune_while_training(
+            steps = prune_while_training(
                 student,
                 self._loss(student),
                 pruner,
                 Magnitude(),
                 Schedule(pruning_steps=1),
                 {name: 1 - share for name, share in kept.items()},
-                self._lessons(steps, folder),
+                self._lessons(attempt, steps, folder, reserve),
             )
         self._save(student, folder / "student")
-        write_json(done, {"steps": steps})
-        return steps
+        training = {"steps": steps, "seconds": round(time.monotonic() - start, 1)}
+        write_json(done, training)
+        return training
 
     def _student(self, attempt: Attempt, folder: Path) -> PreTrainedModel:
         """Load the student to train: one at this sparsity already, or the start pruned and repaired."""
@@ -135,10 +144,9 @@ class Workshop:
         return load_classifier(str(repaired), self.task, fine_tuned=True, dropout=0)
 
     def _start(self, attempt: Attempt) -> Path:
-        if attempt.start is None:
-            return self.work / "teacher"
-        (folder,) = (self.work / "steps").glob(f"{attempt.start:02}-*")
-        return folder / "student"
+        return (
+            self.work / "teacher" if attempt.start is None else self._steps_folder / attempt.start / "student"
+        )
 
     def _prune(self, student: PreTrainedModel, sparsity: float) -> None:
         """Remove weights and move the others so that each layer computes what the teacher's does."""
@@ -156,7 +164,7 @@ class Workshop:
         if not plan.exists():
             steps = 0 if self._is_good(attempt, student) else self._steps_within(attempt.seconds, student)
             write_json(plan, {"steps": steps})
-        return int(json.loads(plan.read_text(encoding="utf-8"))["steps"])
+        return int(read_json(plan)["steps"])
 
     def _is_good(self, attempt: Attempt, student: PreTrainedModel) -> bool:
         self.progress.start("judge", len(self.task.evaluation))
@@ -167,23 +175,12 @@ class Workshop:
 
     def _steps_within(self, seconds: float, student: PreTrainedModel) -> int:
         if self._step_seconds is None:
-            self._step_seconds = self._measure_step(student)
+            copy = deepcopy(student)
+            self._step_seconds = step_seconds(
+                copy, self._loss(copy), self.rows, self.tokenizer, self.recipe.batch_size, self.recipe.seed
+            )
         usable = max(FEWEST_SECONDS, min(seconds, self.clock.left))
         return max(1, round(usable / self._step_seconds))
-
-    def _measure_step(self, student: PreTrainedModel) -> float:
-        """Time a few training steps; the student's weights stay as they are."""
-        order = iter(LengthBuckets(self.rows["length"], self.recipe.batch_size, self.recipe.seed))
-        collate = padding(self.rows, self.tokenizer)
-        inputs = self.rows.remove_columns("length")
-        copy, times = deepcopy(student), []
-        loss = self._loss(copy)
-        for _ in range(MEASURED_STEPS):
-            batch = collate([inputs[index] for index in islice(order, self.recipe.batch_size)])
-            start = time.monotonic()
-            loss(copy, batch, 0.0).backward()
-            times.append(time.monotonic() - start)
-        return sum(times[1:]) / (MEASURED_STEPS - 1)
 
     def _loss(self, student: PreTrainedModel) -> Loss:
         """Make the loss of one training. It hooks into both models for good, hence the copy."""
@@ -192,7 +189,7 @@ class Workshop:
             student, deepcopy(self.teacher), layers, LossWeights(logits_only=LOGITS_ONLY)
         )
 
-    def _lessons(self, steps: int, folder: Path) -> Lessons:
+    def _lessons(self, attempt: Attempt, steps: int, folder: Path, reserve: float) -> Lessons:
         training = Training(
             epochs=steps * self.recipe.batch_size / len(self.rows),
             learning_rate=self.recipe.learning_rate,
@@ -203,11 +200,12 @@ class Workshop:
             rows=self.rows,
             tokenizer=self.tokenizer,
             training=training,
-            seed=self.recipe.seed,
+            seed=self.recipe.seed + attempt.number,
             checkpoints=folder / "checkpoints",
             progress=self.progress,
             on_epoch=dict,
             on_save=self.clock.save,
+            is_over=lambda: self.clock.left < reserve,
         )
 
     def _save(self, model: PreTrainedModel, output: Path) -> None:
@@ -215,7 +213,7 @@ class Workshop:
             model.save_pretrained(staging)
             save_tokenizer(self.tokenizer, staging)
 
-    def _outcome(self, attempt: Attempt, steps: int, start: float) -> Outcome:
+    def _outcome(self, attempt: Attempt, training: Mapping[str, Any], start: float) -> Outcome:
         deployment = self.deployment(attempt)
         self.progress.start("judge", len(self.task.evaluation))
         answers = self.judge.ask_deployment(deployment, self.progress)
@@ -224,10 +222,11 @@ class Workshop:
             attempt=attempt,
             drop=drop,
             kept=drop.points <= self.recipe.max_drop,
-            steps=steps,
+            steps=training["steps"],
             milliseconds=deployment_milliseconds(deployment),
             file_bytes=(deployment / MODEL).stat().st_size,
             seconds=round(time.monotonic() - start, 1),
+            training_seconds=training["seconds"],
         )
 
 

@@ -15,7 +15,7 @@ class Clock:
             file: Written by `save`.
             limit: Seconds in all.
         """
-        self._file, self._limit = file, limit
+        self._file, self.limit = file, limit
         earlier = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else 0.0
         self._start = time.monotonic() - earlier
 
@@ -27,10 +27,15 @@ class Clock:
     @property
     def left(self) -> float:
         """Seconds left."""
-        return self._limit - self.seconds
+        return self.limit - self.seconds
 
     def save(self) -> None:
         """Keep the seconds."""
         fresh = self._file.with_name(f"{self._file.name}.partial")
         fresh.write_text(json.dumps({"seconds": round(self.seconds, 1)}), encoding="utf-8")
         fresh.replace(self._file)
+
+
+def shown_seconds(seconds: float) -> str:
+    """Write a time as people say it."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 0):.0f} s"

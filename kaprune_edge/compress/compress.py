@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from kaprune_edge import sparse_training
 from kaprune_edge.checkpoints import check_length, load_tokenizer
 from kaprune_edge.compress.attempt import Workshop
-from kaprune_edge.compress.clock import Clock
+from kaprune_edge.compress.clock import Clock, shown_seconds
 from kaprune_edge.compress.delivery import check_places, deliver, keep_recipe
 from kaprune_edge.compress.judge import Judge
 from kaprune_edge.compress.ladder import best, next_attempt
@@ -63,8 +63,9 @@ def compress(
     tokenizer = load_tokenizer(recipe.model)
     set_seed(recipe.seed)
     keep_recipe(recipe, work)
+    watch = progress or Silent()
     clock = Clock(work / "clock.json", time_limit)
-    shop = _open(recipe, task, tokenizer, work, output.name, clock, progress or Silent())
+    shop = _open(recipe, task, tokenizer, work, output.name, clock, watch)
     record = Record(work / "ladder.json", clock)
     if record.dense is None:
         record.keep_dense(shop.run_dense())
@@ -119,9 +120,24 @@ def _open(
 
 def _climb(shop: Workshop, record: Record) -> bool:
     """Search until nothing is left to try or the time is gone; True where somebody interrupted."""
+    dense = record.dense
+    assert dense is not None
+    tell = shop.progress.tell
     try:
-        while attempt := next_attempt(record.outcomes, max_drop=shop.recipe.max_drop, left=shop.clock.left):
-            record.keep(shop.run(attempt))
+        while attempt := next_attempt(
+            record.outcomes, max_drop=shop.recipe.max_drop, left=shop.clock.left - record.overhead
+        ):
+            tell(
+                f"step {attempt.number}: {attempt.sparsity:.1%} sparse, training for at most "
+                f"{shown_seconds(attempt.seconds)}; {shown_seconds(shop.clock.left)} left"
+            )
+            outcome = shop.run(attempt, record.overhead)
+            record.keep(outcome)
+            tell(
+                f"step {attempt.number}: {outcome.milliseconds:.1f} ms, "
+                f"{dense.milliseconds / outcome.milliseconds:.1f} times as fast as dense int8; "
+                f"drop {outcome.drop.points:.1f}, promise {'kept' if outcome.kept else 'missed'}"
+            )
     except KeyboardInterrupt:
         return True
     return False

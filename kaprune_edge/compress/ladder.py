@@ -26,8 +26,8 @@ class Attempt:
     number: int
     """From 1."""
     sparsity: float
-    start: int | None
-    """Number of the attempt whose student it starts from; None starts from the teacher."""
+    start: str | None
+    """Name of the attempt whose student it starts from; None starts from the teacher."""
     seconds: float
     """Time to train at most."""
 
@@ -53,6 +53,8 @@ class Outcome:
     file_bytes: int
     seconds: float
     """All that the attempt took."""
+    training_seconds: float
+    """Of its training alone."""
 
     def to_json(self) -> dict[str, Any]:
         """Give what `from_json` takes."""
@@ -99,12 +101,12 @@ def next_attempt(outcomes: Sequence[Outcome], *, max_drop: float, left: float) -
         last = outcomes[-1]
         longer = min(2 * max(last.attempt.seconds, FEWEST_SECONDS), left / 2)
         if longer >= FEWEST_SECONDS:
-            return Attempt(number, last.attempt.sparsity, last.attempt.number, longer)
+            return Attempt(number, last.attempt.sparsity, last.attempt.name, longer)
     found = best(outcomes)
     sparsity = _next_sparsity(outcomes, found, left)
     if sparsity is None:
         return None
-    return Attempt(number, sparsity, found.attempt.number if found else None, seconds)
+    return Attempt(number, sparsity, found.attempt.name if found else None, seconds)
 
 
 def _share_of(left: float) -> float:

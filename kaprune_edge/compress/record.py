@@ -25,6 +25,12 @@ class Record:
         self.outcomes = [Outcome.from_json(each) for each in kept["outcomes"]]
         """Every step, in order."""
 
+    @property
+    def overhead(self) -> float:
+        """Seconds that a step takes beside its training, as far as is known."""
+        known = [found.seconds - found.training_seconds for found in self.outcomes]
+        return max(known) if known else 2 * (self.dense.seconds if self.dense else 0)
+
     def keep_dense(self, dense: Outcome) -> None:
         """Add the teacher's own deployment."""
         self.dense = dense

@@ -16,6 +16,8 @@ from kaprune_edge.recipe import FineTuning
 from kaprune_edge.tasks import Task, tokenize
 from kaprune_runtime.kinds import TEXT
 
+TEACHER_SHARE = 0.35
+"""Of the time limit, which the training of a teacher may take."""
 _HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
 
 
@@ -73,6 +75,7 @@ def _make(
             folder=folder,
             progress=progress,
             on_save=clock.save,
+            seconds=TEACHER_SHARE * clock.limit,
         )
         teacher, figures = tuning.run()
         write_json(work / "fine_tuning.json", dict(figures))

@@ -62,6 +62,8 @@ class Lessons:
     """Called before a checkpoint counts as whole."""
     saves: int = CHECKPOINTS_PER_TRAINING
     """Checkpoints to write; a short training may rather be repeated."""
+    is_over: Callable[[], bool] = lambda: False
+    """Asked after every step; True ends the training."""
 
 
 def train(
@@ -224,6 +226,7 @@ class _Report(TrainerCallback):
         self._progress = lessons.progress
         self._on_step = on_step
         self._on_epoch = lessons.on_epoch
+        self._is_over = lessons.is_over
         self._epoch_figures: Mapping[str, float] = {}
 
     def on_train_begin(
@@ -236,6 +239,8 @@ class _Report(TrainerCallback):
     ) -> None:
         figures = {"loss": self._trainer.last_loss, **self._on_step(), **self._epoch_figures}
         self._progress.advance(state.global_step, **figures)
+        if self._is_over():
+            control.should_training_stop = True
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

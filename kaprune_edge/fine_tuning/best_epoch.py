@@ -1,6 +1,7 @@
 """Keeps the epoch of a training that does best on rows held out, through interruptions too."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,7 +54,7 @@ class BestEpoch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Judge, and keep the model if it is the best so far."""
-        epoch = round(state.epoch or 0)
+        epoch = math.ceil(round(state.epoch or 0, 3))  # the last one may be a part of an epoch
         self.standings[epoch] = on_main(self._judge)(self._model, _Beside(self._progress, state.global_step))
         on_main(self._keep)(epoch)
 
@@ -93,3 +94,7 @@ class _Beside:
     def advance(self, done: int, **figures: float | str) -> None:
         """Tell that it goes on."""
         self._progress.advance(self._step, judged=str(done), **figures)
+
+    def tell(self, line: str) -> None:
+        """Tell it."""
+        self._progress.tell(line)

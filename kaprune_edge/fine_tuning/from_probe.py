@@ -6,7 +6,7 @@ section 4: the head alone first, then everything.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.artifacts import write_json
 from kaprune_edge.checkpoints import load_classifier, save_tokenizer
+from kaprune_edge.distillation.step_time import step_seconds
 from kaprune_edge.distillation.teaching import label_loss
 from kaprune_edge.distillation.training import CHECKPOINTS_PER_TRAINING, Lessons, train
 from kaprune_edge.fine_tuning.best_epoch import BestEpoch, epoch_folder, read_standings, write_standings
@@ -37,7 +38,12 @@ _EPOCHS, _FEWEST_STEPS, _MOST_EPOCHS = 3, 150, 50
 _TRIAL_EPOCHS, _TRIAL_STEPS = 1 / 6, (30, 150)
 _MOST_PROBED = 10_000
 """Training rows that the probe and the bag of words learn from."""
+_TRIAL_SHARE, _SHORTEST_TRIAL = 0.1, 10
+"""Most steps of a trial where time is limited, as a share of all; a trial of fewer steps tells nothing."""
+_USUAL_RATE = 1e-4
+"""Where there is no time for trials."""
 _START = "start.json"
+_LENGTH = "length.json"
 _TRIALS = "trials.json"
 
 
@@ -57,6 +63,8 @@ class ProbedFineTuning:
     progress: Progress
     on_save: Callable[[], None] = lambda: None
     """Called before a checkpoint counts as whole."""
+    seconds: float | None = None
+    """Time for all training steps; None trains as long as it helps."""
 
     def run(self) -> tuple[PreTrainedModel, Mapping[str, Any]]:
         """Fine-tune.
@@ -65,9 +73,10 @@ class ProbedFineTuning:
             The model, and the figures it was chosen by: metrics of the rows held out.
         """
         start = on_main(self._start)()
-        trials = self._try_rates()
-        rate = max(trials, key=lambda rate: trials[rate])
-        best = self._fine_tune(rate, Standing(*start["standing"]))
+        length = on_main(self._length)()
+        trials = self._try_rates(length.trial_steps)
+        rate = max(trials, key=lambda rate: trials[rate], default=_USUAL_RATE)
+        best = self._fine_tune(rate, length.epochs, Standing(*start["standing"]))
         model = self._load(best.best)
         reached = {
             "held_out_rows": len(self.task.evaluation),
@@ -75,6 +84,7 @@ class ProbedFineTuning:
             **{name: start[name] for name in ("bag_of_words", "linear_probe")},
             "learning_rates": {f"{rate:g}": standing.score for rate, standing in trials.items()},
             "learning_rate": rate,
+            "passes": round(length.epochs, 2),
             "epochs": [best.standings[epoch].score for epoch in sorted(best.standings)],
             "best_epoch": best.best,
             "teacher": best.standings[best.best].score,
@@ -118,13 +128,34 @@ class ProbedFineTuning:
         standing = self.judge(model, self.progress)
         return {"linear_probe": probes[kind].score, "feature": kind, "standing": standing}
 
-    def _try_rates(self) -> dict[float, Standing]:
-        """Train a little at every rate."""
+    def _length(self) -> "_Length":
+        """Choose how long to train, and keep it."""
+        record = self.folder / _LENGTH
+        if not record.exists():
+            write_json(record, asdict(self._choose_length()))
+        return _Length(**json.loads(record.read_text(encoding="utf-8")))
+
+    def _choose_length(self) -> "_Length":
+        fewest, most = _TRIAL_STEPS
+        trial_steps = min(max(self._steps(_TRIAL_EPOCHS), fewest), most)
+        epochs: float = min(max(_EPOCHS, -(-_FEWEST_STEPS // self._steps(1))), _MOST_EPOCHS)
+        if self.seconds is None:
+            return _Length(trial_steps, epochs)
+        step = step_seconds(
+            self._load(0), label_loss, self._rows, self.tokenizer, self.training.batch_size, self.seed
+        )
+        steps = max(round(self.seconds / step), 1)
+        trial_steps = min(trial_steps, round(_TRIAL_SHARE * steps))
+        if trial_steps < _SHORTEST_TRIAL:
+            trial_steps = 0
+        steps -= trial_steps * len(RATES)
+        return _Length(trial_steps, min(epochs, max(steps, 1) / self._steps(1)))
+
+    def _try_rates(self, steps: int) -> dict[float, Standing]:
+        """Train a little at every rate; not at all where there is no time."""
         record = self.folder / _TRIALS
         trials: dict[float, Standing] = on_main(read_standings)(record, float)
-        fewest, most = _TRIAL_STEPS
-        steps = min(max(self._steps(_TRIAL_EPOCHS), fewest), most)
-        for rate in RATES:
+        for rate in RATES if steps else ():
             if rate not in trials:
                 model = self._load(0)
                 short = self.training.at(steps / self._steps(1), rate, _WARMUP)
@@ -134,8 +165,7 @@ class ProbedFineTuning:
                 on_main(write_standings)(record, trials)
         return trials
 
-    def _fine_tune(self, rate: float, start: Standing) -> BestEpoch:
-        epochs = min(max(_EPOCHS, -(-_FEWEST_STEPS // self._steps(1))), _MOST_EPOCHS)
+    def _fine_tune(self, rate: float, epochs: float, start: Standing) -> BestEpoch:
         model = self._load(0)
         best = BestEpoch(model, self.judge, start, self.folder, self.progress)
         chosen = self.training.at(epochs, rate, _WARMUP)
@@ -172,6 +202,15 @@ class ProbedFineTuning:
     def judge(self) -> Judge:
         """What scores models on the rows held out."""
         return Judge(self.task, self.tokenizer, self.training.max_length)
+
+
+@dataclass(frozen=True)
+class _Length:
+    """How long to train."""
+
+    trial_steps: int
+    """At each learning rate."""
+    epochs: float
 
 
 def _note(figures: Mapping[str, Any]) -> str | None:

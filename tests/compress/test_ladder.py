@@ -8,7 +8,7 @@ LONG = 3000.0
 
 def outcome(attempt, points, max_drop=1.0):
     drop = Drop(points, points - 1, points + 1)
-    return Outcome(attempt, drop, points <= max_drop, 10, 10 * (1 - attempt.sparsity), 1000, 60.0)
+    return Outcome(attempt, drop, points <= max_drop, 10, 10 * (1 - attempt.sparsity), 1000, 60.0, 30.0)
 
 
 def search(drop_of, *, left=LONG, cost=100.0):
@@ -26,7 +26,7 @@ def test_climbs_by_halves_while_the_promise_is_kept():
     outcomes = search(lambda sparsity, _: 0.0, left=100_000)
     assert [each.attempt.sparsity for each in outcomes][:4] == [0.6, 0.8, 0.9, 0.95]
     assert outcomes[-1].attempt.sparsity == LAST
-    assert [each.attempt.start for each in outcomes] == [None, *range(1, len(outcomes))]
+    assert [each.attempt.start for each in outcomes] == [None, *(each.attempt.name for each in outcomes[:-1])]
 
 
 def test_climbs_faster_where_time_is_short():
@@ -40,14 +40,15 @@ def test_goes_back_halfway_after_a_miss_and_ends_between_neighbours():
     missed = [each.attempt.sparsity for each in outcomes if not each.kept]
     assert best(outcomes).attempt.sparsity == max(kept) <= 0.87 < min(missed)
     assert (1 - max(kept)) / (1 - min(missed)) < 1.6
-    assert all(each.attempt.start is None or outcomes[each.attempt.start - 1].kept for each in outcomes)
+    started = {each.attempt.name: each for each in outcomes}
+    assert all(each.attempt.start is None or started[each.attempt.start].kept for each in outcomes)
 
 
 def test_trains_on_while_that_can_bring_the_promise():
     outcomes = search(lambda sparsity, tries: 3.0 / tries if sparsity > 0.7 else 0.0)
     eighty = [each for each in outcomes if each.attempt.sparsity == 0.8]
     assert [each.drop.points for each in eighty] == [3.0, 1.5, 1.0]
-    assert eighty[1].attempt.start == eighty[0].attempt.number
+    assert eighty[1].attempt.start == eighty[0].attempt.name
     assert eighty[1].attempt.seconds == pytest.approx(2 * eighty[0].attempt.seconds)
 
 
@@ -68,5 +69,5 @@ def test_no_time_no_attempt():
 
 
 def test_outcomes_survive_json():
-    made = outcome(Attempt(3, 0.9, 2, 60.0), 0.7)
+    made = outcome(Attempt(3, 0.9, "02-80", 60.0), 0.7)
     assert Outcome.from_json(made.to_json()) == made

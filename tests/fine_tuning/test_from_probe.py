@@ -159,7 +159,7 @@ def test_what_is_worse_than_counting_words_is_called_out():
 
 def test_the_command_prints_the_note(tmp_path, monkeypatch, capsys):
     scores = {"metrics": {"accuracy": 0.6}, "teacher_metrics": {"accuracy": 0.65}}
-    weights = {"encoder_weights": 1, "teacher_encoder_weights": 2}
+    weights = {"encoder_weights": 1, "teacher_encoder_weights": 2, "encoder_size": 2}
     metrics = {**scores, **weights, "fine_tuning": {"note": "the teacher learnt too little"}}
     monkeypatch.setattr(workflow, "prune", lambda *_, **__: workflow.Run(tmp_path, metrics))
     command(model="model", output=tmp_path, task="demo/movie-reviews")
