@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from kaprune_edge.compress import Compression
     from kaprune_edge.compress.ladder import Outcome
 
-_HEADINGS = (
-    *("sparsity\n%", "latency\nms", "file\nMB", "drop\npoints"),
-    *("95 %\ninterval", "training\nsteps", "time\nmin"),
-)
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -45,7 +41,7 @@ def compress(
 
     Example: kaprune-edge compress bert-base-uncased --task glue/sst2 --max-drop 1 --time-limit 1h -o small
     """
-    seconds = _seconds(time_limit)
+    limit = seconds(time_limit)
     from kaprune_edge.compress import CompressRecipe
     from kaprune_edge.compress import compress as run
     from kaprune_edge.recipe import make_recipe
@@ -65,7 +61,7 @@ def compress(
         result = run(
             make_recipe(CompressRecipe, None, overrides),
             output,
-            time_limit=seconds,
+            time_limit=limit,
             work=work,
             resume=resume,
             progress=watch,
@@ -73,19 +69,21 @@ def compress(
     if as_json:
         print_json(result.to_dict())
         return
-    show(_table(result))
-    for line in _verdict(result):
+    show(ladder(result))
+    for line in verdict(result):
         say(line)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Read a time such as 90s, 10m or 1h."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h)", text.strip())
     if found is None or float(found[1]) == 0:
         raise InputError(f"'{text}' is no time; write a number and its unit, such as 90s, 10m or 1h")
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _table(result: "Compression") -> Table:
+def ladder(result: "Compression") -> Table:
+    """Show every step of a search."""
     table = Table("step")
     for heading in (
         "sparsity\n%",
@@ -122,7 +120,8 @@ def _cells(outcome: "Outcome") -> tuple[str, ...]:
     )
 
 
-def _verdict(result: "Compression") -> list[str]:
+def verdict(result: "Compression") -> list[str]:
+    """Say whether the promise is kept, and by what."""
     promise = f"at most {result.max_drop:g} points of {result.headline} lost"
     lines = [
         f"Teacher: {result.headline} {100 * result.teacher:.1f} on {result.held_out_rows:,} held-out rows."

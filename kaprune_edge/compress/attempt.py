@@ -76,18 +76,22 @@ class Workshop:
         start, folder = time.monotonic(), self._folder(attempt)
         folder.mkdir(parents=True, exist_ok=True)
         training = self._train(attempt, folder, reserve)
-        self._export(folder / "student", self.deployment(attempt))
+        self._export(self.student(attempt), self.deployment(attempt))
         return self._outcome(attempt, training, start)
 
     def run_dense(self) -> Outcome:
         """Export the teacher itself."""
         start = time.monotonic()
-        self._export(self.work / "teacher", self.deployment(DENSE))
+        self._export(self.student(DENSE), self.deployment(DENSE))
         return self._outcome(DENSE, {"steps": 0, "seconds": 0.0}, start)
 
     def deployment(self, attempt: Attempt) -> Path:
         """Give the deployment folder of an attempt."""
         return self._folder(attempt) / self.name
+
+    def student(self, attempt: Attempt) -> Path:
+        """Give the checkpoint folder of an attempt."""
+        return self._folder(attempt) / "student" if attempt.number else self.work / "teacher"
 
     def _folder(self, attempt: Attempt) -> Path:
         return self._steps_folder / attempt.name
@@ -127,7 +131,7 @@ class Workshop:
                 {name: 1 - share for name, share in kept.items()},
                 self._lessons(attempt, steps, folder, reserve),
             )
-        self._save(student, folder / "student")
+        self._save(student, self.student(attempt))
         training = {"steps": steps, "seconds": round(time.monotonic() - start, 1)}
         write_json(done, training)
         return training

@@ -84,6 +84,7 @@ def compress(
         dense=record.dense,
         outcomes=tuple(record.outcomes),
         delivered=delivered,
+        student=shop.student(delivered.attempt),
         seconds=round(clock.seconds, 1),
         interrupted=interrupted,
     )

@@ -30,6 +30,8 @@ class Compression:
     """Every step, in order."""
     delivered: Outcome
     """One of `outcomes`, or `dense`."""
+    student: Path
+    """Checkpoint of the delivered model."""
     seconds: float
     """Of all work, interruptions left out."""
     interrupted: bool
@@ -47,4 +49,10 @@ class Compression:
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return everything as JSON can hold it."""
-        return {**asdict(self), "folder": str(self.folder), "work": str(self.work)}
+        return {
+            **asdict(self),
+            "folder": str(self.folder),
+            "work": str(self.work),
+            "student": str(self.student),
+            "speedup": self.speedup,
+        }

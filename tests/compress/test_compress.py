@@ -80,16 +80,20 @@ def test_delivers_a_sparse_deployment_and_keeps_every_step(recipe, classifier, t
     weights = torch.cat([weight.detach().flatten() for weight in encoder_matrices(student).values()])
     assert float((weights == 0).float().mean()) == pytest.approx(0.8, abs=0.02)
 
-    tokenizer = AutoTokenizer.from_pretrained(classifier)
-    text = "a warm and funny film"
-    with torch.inference_mode():
-        wanted = student(**tokenizer(text, return_tensors="pt")).logits.numpy()
-    assert np.abs(Classifier(tmp_path / "small").logits([text]) - wanted).max() < 0.2  # int8
+    texts = ["a warm and funny film", "a dull and lifeless story", "the camera moves slowly"]
+    teacher = AutoModelForSequenceClassification.from_pretrained(tmp_path / "small-work/teacher")
+    answers = Classifier(tmp_path / "small").logits(texts)
+    assert distance(answers, student, texts, classifier) < distance(answers, teacher, texts, classifier) / 3
 
-    kept = AutoModelForSequenceClassification.from_pretrained(tmp_path / "small-work/teacher")
     own = AutoModelForSequenceClassification.from_pretrained(classifier)
     for name, weight in own.state_dict().items():
-        assert torch.equal(weight, kept.state_dict()[name]), name
+        assert torch.equal(weight, teacher.state_dict()[name]), name
+
+
+def distance(answers, model, texts, tokenizer):
+    rows = AutoTokenizer.from_pretrained(tokenizer)(texts, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        return np.abs(answers - model.eval()(**rows).logits.numpy()).mean()
 
 
 def test_dense_int8_is_delivered_where_nothing_else_keeps_the_promise(recipe, tmp_path, monkeypatch):
