@@ -8,9 +8,10 @@ import typer
 from rich.table import Table
 
 from kaprune_runtime.errors import InputError
+from kaprune_runtime.terminal import quoted
 
 from . import options
-from .console import print_json, progress, say, show
+from .console import print_json, progress, resumable, say, show
 
 if TYPE_CHECKING:
     from kaprune_edge.compress import Compression
@@ -20,20 +21,26 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def compress(
-    model: Annotated[str, typer.Argument(help="Encoder or fine-tuned model: hub id or folder.")],
-    output: options.Output,
-    task: Annotated[str, typer.Option(help="See `prune --help`.")],
-    max_drop: Annotated[float, typer.Option(help="Points that the headline metric may lose.")] = 1,
+    model: Annotated[
+        str | None, typer.Argument(help="Encoder or fine-tuned model: hub id or folder.")
+    ] = None,
+    output: options.Output = ...,  # type: ignore[assignment]
+    task: options.Task = None,
+    max_drop: Annotated[
+        float | None, typer.Option(help="Points that the headline metric may lose [1].")
+    ] = None,
     time_limit: Annotated[str, typer.Option(help="For everything, such as 10m or 1h.")] = "1h",
-    target: Annotated[str, typer.Option(help="Where it is to run; see `export --help`.")] = "x86-64",
-    pattern: Annotated[str, typer.Option(help="Blocks of weights that go together.")] = "4x1",
+    target: Annotated[
+        str | None, typer.Option(help="Where it is to run; see `export --help` [x86-64].")
+    ] = None,
+    pattern: Annotated[str | None, typer.Option(help="Blocks of weights that go together [4x1].")] = None,
     unlabelled: options.Unlabelled = None,
     train_rows: options.TrainRows = None,
-    max_length: Annotated[int, typer.Option(help="Tokens at which a text is cut off.")] = 128,
+    max_length: options.MaxLength = None,
     work: Annotated[
         Path | None, typer.Option(help="Folder for the teacher and every step [OUTPUT-work].")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: options.Seed = None,
     resume: options.Resume = False,
     as_json: options.Json = False,
 ) -> None:
@@ -42,6 +49,7 @@ def compress(
     Example: kaprune-edge compress bert-base-uncased --task glue/sst2 --max-drop 1 --time-limit 1h -o small
     """
     limit = seconds(time_limit)
+    from kaprune_edge.begun import begun_recipe
     from kaprune_edge.compress import CompressRecipe
     from kaprune_edge.compress import compress as run
     from kaprune_edge.recipe import make_recipe
@@ -57,9 +65,10 @@ def compress(
         max_length=max_length,
         seed=seed,
     )
-    with progress() as watch:
+    work = work or output.with_name(f"{output.name}-work")
+    with resumable(output, work), progress() as watch:
         result = run(
-            make_recipe(CompressRecipe, None, overrides),
+            make_recipe(CompressRecipe, begun_recipe(work) if resume else None, overrides),
             output,
             time_limit=limit,
             work=work,
@@ -127,7 +136,8 @@ def verdict(result: "Compression") -> list[str]:
         f"Teacher: {result.headline} {100 * result.teacher:.1f} on {result.held_out_rows:,} held-out rows."
     ]
     if result.interrupted:
-        lines.append("The search was interrupted; --resume goes on with it.")
+        again = quoted("kaprune-edge", "compress", "-o", result.folder, "--work", result.work, "--resume")
+        lines.append(f"The search was interrupted; go on with: {again}")
     if result.delivered.attempt.number:
         drop = result.drop
         lines.append(

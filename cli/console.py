@@ -121,14 +121,14 @@ class LogProgress:
 
 
 @contextmanager
-def resumable(output: Path) -> Iterator[None]:
-    """Have an interruption tell how to go on, where there is something to go on with."""
+def resumable(output: Path, begun: Path | None = None) -> Iterator[None]:
+    """Have an interruption tell how to go on, if `begun`, the unfinished output by default, exists."""
     from kaprune_edge.artifacts import interrupted
 
     try:
         yield
     except KeyboardInterrupt as stop:
-        if interrupted(output).exists():
+        if (begun or interrupted(output)).exists():
             again = quoted("kaprune-edge", *sys.argv[1:], *(() if "--resume" in sys.argv else ("--resume",)))
             stop.add_note(f"go on with: {again}" if IS_ALONE else "go on with the same command and --resume")
         raise

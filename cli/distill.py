@@ -37,6 +37,7 @@ def distill(
 
     Example: kaprune-edge distill run/teacher --task glue/sst2 --student tinybert-4l-312d -o tiny
     """
+    from kaprune_edge.begun import begun_recipe
     from kaprune_edge.recipe import DistillRecipe, make_recipe
     from kaprune_edge.workflow import distill as run
 
@@ -56,7 +57,8 @@ def distill(
         seed=seed,
     )
     with resumable(output), progress() as watch:
-        result = run(make_recipe(DistillRecipe, recipe, overrides), output, resume=resume, progress=watch)
+        todo = make_recipe(DistillRecipe, recipe or (begun_recipe(output) if resume else None), overrides)
+        result = run(todo, output, resume=resume, progress=watch)
     if as_json:
         print_json(dict(result.metrics))
         return

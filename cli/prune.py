@@ -62,6 +62,7 @@ def prune(
 
     Example: kaprune-edge prune bert-base-uncased --task glue/sst2 --sparsity 0.95 --pattern 4x1 -o run
     """
+    from kaprune_edge.begun import begun_recipe
     from kaprune_edge.recipe import PruneRecipe, make_recipe
     from kaprune_edge.workflow import prune as run
 
@@ -93,7 +94,8 @@ def prune(
         seed=seed,
     )
     with resumable(output), progress() as watch:
-        result = run(make_recipe(PruneRecipe, recipe, overrides), output, resume=resume, progress=watch)
+        todo = make_recipe(PruneRecipe, recipe or (begun_recipe(output) if resume else None), overrides)
+        result = run(todo, output, resume=resume, progress=watch)
     if as_json:
         print_json(dict(result.metrics))
         return

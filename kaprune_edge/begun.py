@@ -4,9 +4,18 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from kaprune_edge.artifacts import interrupted
 from kaprune_edge.recipe import make_recipe, save_recipe
 from kaprune_edge.storage import whole
 from kaprune_runtime.errors import InputError
+
+RECIPE = "recipe.yaml"
+
+
+def begun_recipe(output: Path) -> Path | None:
+    """Find the recipe of an output that is unfinished or finished, so that resuming need not repeat it."""
+    files = (folder / RECIPE for folder in (interrupted(output), output))
+    return next((file for file in files if file.is_file()), None)
 
 
 def keep_recipe(recipe: BaseModel, file: Path) -> None:

@@ -16,7 +16,7 @@ from kaprune_edge.artifacts import interrupted, write_json
 from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import read_augmented, write_augmented
-from kaprune_edge.begun import keep_recipe
+from kaprune_edge.begun import RECIPE, keep_recipe
 from kaprune_edge.budget.plan import Plan, Planner
 from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.distillation.teaching import fine_tune
@@ -34,7 +34,6 @@ from kaprune_edge.tasks.digest import ROWS, check_same_rows
 from kaprune_edge.tasks.held_out import hold_out
 from kaprune_runtime.kinds import TEXT
 
-RECIPE = "recipe.yaml"
 TEACHER = "teacher"
 FIGURES = "fine_tuning.json"
 _CLOCK = "clock.json"
