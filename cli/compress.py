@@ -15,7 +15,6 @@ from .console import print_json, progress, resumable, say, show
 
 if TYPE_CHECKING:
     from kaprune_edge.compress import Compression
-    from kaprune_edge.compress.ladder import Outcome
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -98,35 +97,24 @@ def ladder(result: "Compression") -> Table:
         "sparsity\n%",
         "latency\nms",
         "file\nMB",
-        "drop\npoints",
-        "95 %\ninterval",
-        "training\nsteps",
+        "drop and its 95 %\ninterval, points",
         "time\nmin",
+        "promise",
     ):
         table.add_column(heading, justify="right")
     for outcome in (result.dense, *result.outcomes):
-        chosen = " (delivered)" if outcome == result.delivered else ""
-        table.add_row(_name(outcome) + chosen, *_cells(outcome))
+        drop = outcome.drop
+        promise = "kept" if outcome.kept else "missed"
+        table.add_row(
+            f"{outcome.attempt.number}" if outcome.attempt.number else "dense",
+            f"{100 * outcome.attempt.sparsity:.3g}",
+            f"{outcome.milliseconds:.1f}",
+            f"{outcome.file_bytes / 1e6:.1f}",
+            f"{drop.points:.1f} ({drop.low:.1f} to {drop.high:.1f})",
+            f"{outcome.seconds / 60:.1f}",
+            "delivered" if outcome == result.delivered else promise,
+        )
     return table
-
-
-def _name(outcome: "Outcome") -> str:
-    if not outcome.attempt.number:
-        return "dense int8"
-    return f"{outcome.attempt.number}" + ("" if outcome.kept else ", missed")
-
-
-def _cells(outcome: "Outcome") -> tuple[str, ...]:
-    drop = outcome.drop
-    return (
-        f"{100 * outcome.attempt.sparsity:.3g}",
-        f"{outcome.milliseconds:.1f}",
-        f"{outcome.file_bytes / 1e6:.1f}",
-        f"{drop.points:.1f}",
-        f"{drop.low:.1f} to {drop.high:.1f}",
-        f"{outcome.steps}",
-        f"{outcome.seconds / 60:.1f}",
-    )
 
 
 def verdict(result: "Compression") -> list[str]:
@@ -135,6 +123,8 @@ def verdict(result: "Compression") -> list[str]:
     lines = [
         f"Teacher: {result.headline} {100 * result.teacher:.1f} on {result.held_out_rows:,} held-out rows."
     ]
+    if result.note:
+        lines.append(f"Note: {result.note}.")
     if result.interrupted:
         again = quoted("kaprune-edge", "compress", "-o", result.folder, "--work", result.work, "--resume")
         lines.append(f"The search was interrupted; go on with: {again}")

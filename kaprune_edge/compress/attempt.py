@@ -16,7 +16,7 @@ from kaprune_edge.budget.plan import Planner
 from kaprune_edge.checkpoints import load_classifier, save_tokenizer
 from kaprune_edge.compress.clock import Clock
 from kaprune_edge.compress.judge import Answers, Judge
-from kaprune_edge.compress.ladder import FEWEST_SECONDS, Attempt, Outcome
+from kaprune_edge.compress.ladder import Attempt, Outcome
 from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.compress.timing import deployment_milliseconds
 from kaprune_edge.distillation.step_time import step_seconds
@@ -183,8 +183,7 @@ class Workshop:
             self._step_seconds = step_seconds(
                 copy, self._loss(copy), self.rows, self.tokenizer, self.recipe.batch_size, self.recipe.seed
             )
-        usable = max(FEWEST_SECONDS, min(seconds, self.clock.left))
-        return max(1, round(usable / self._step_seconds))
+        return max(1, round(seconds / self._step_seconds))
 
     def _loss(self, student: PreTrainedModel) -> Loss:
         """Make the loss of one training. It hooks into both models for good, hence the copy."""

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 
 from kaprune_edge import sparse_training
 from kaprune_edge.checkpoints import check_length, load_tokenizer
-from kaprune_edge.compress.attempt import Workshop
+from kaprune_edge.compress.attempt import DENSE, Workshop
 from kaprune_edge.compress.clock import Clock, shown_seconds
 from kaprune_edge.compress.delivery import check_places, deliver, keep_recipe
 from kaprune_edge.compress.judge import Judge
@@ -14,8 +14,9 @@ from kaprune_edge.compress.ladder import best, next_attempt
 from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.compress.record import Record
 from kaprune_edge.compress.result import Compression
-from kaprune_edge.compress.teacher import find_teacher
+from kaprune_edge.compress.teacher import find_teacher, teacher_note
 from kaprune_edge.compress.texts import student_texts
+from kaprune_edge.compress.timing import speedup_over
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task, load_task, tokenize
 from kaprune_edge.tasks.held_out import hold_out
@@ -80,10 +81,12 @@ def compress(
         headline=task.metrics[0],
         max_drop=recipe.max_drop,
         teacher=shop.judge.score(shop.teacher_answers),
+        note=teacher_note(work),
         held_out_rows=len(task.evaluation),
         dense=record.dense,
         outcomes=tuple(record.outcomes),
         delivered=delivered,
+        speedup=speedup_over(shop.deployment(DENSE), output) if delivered.attempt.number else 1.0,
         student=shop.student(delivered.attempt),
         seconds=round(clock.seconds, 1),
         interrupted=interrupted,

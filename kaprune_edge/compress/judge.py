@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kaprune_edge.evaluation import predict_logits, token_model
@@ -64,7 +65,8 @@ class Judge:
         if isinstance(task, TokenLevelTask):
             return task.tell(open_token_model(folder, task.kind), self._max_length, progress.advance)
         texts = (list(task.evaluation[column]) for column in task.text_columns)
-        logits = Classifier(folder).logits(*texts, max_length=self._max_length, on_done=progress.advance)
+        classifier = Classifier(folder, threads=torch.get_num_threads())
+        logits = classifier.logits(*texts, max_length=self._max_length, on_done=progress.advance)
         task.check_finite(logits)
         return logits
 

@@ -10,7 +10,7 @@ FIRST = 0.6
 """Sparsity of the first step, which reconstruction alone often reaches."""
 LAST = 0.985
 FEWEST_SECONDS = 45.0
-"""A training shorter than this is not worth the export and the judging that follow it."""
+"""A shorter training is not worth the export and the judging that follow it."""
 MOST_TRIES = 4
 """Trainings of one student at one sparsity."""
 SHORT = 900.0
@@ -94,24 +94,23 @@ def next_attempt(outcomes: Sequence[Outcome], *, max_drop: float, left: float) -
         The attempt, or None where nothing is left to try or no time to try it.
     """
     number = len(outcomes) + 1
-    seconds = _share_of(left)
-    if seconds < FEWEST_SECONDS:
+    if left <= 0:
         return None
     if outcomes and _is_worth_more(outcomes, max_drop):
         last = outcomes[-1]
-        longer = min(2 * max(last.attempt.seconds, FEWEST_SECONDS), left / 2)
+        longer = min(2 * last.attempt.seconds, left)
         if longer >= FEWEST_SECONDS:
             return Attempt(number, last.attempt.sparsity, last.attempt.name, longer)
     found = best(outcomes)
     sparsity = _next_sparsity(outcomes, found, left)
     if sparsity is None:
         return None
-    return Attempt(number, sparsity, found.attempt.name if found else None, seconds)
+    return Attempt(number, sparsity, found.attempt.name if found else None, _share_of(left))
 
 
 def _share_of(left: float) -> float:
-    """Give the first training at a sparsity this part of the time that is left."""
-    return left / 8 if left > SHORT else left / 4
+    """Choose how long the first training at a sparsity may take."""
+    return left / 8 if left > SHORT else max(left / 4, min(left, FEWEST_SECONDS))
 
 
 def _is_worth_more(outcomes: Sequence[Outcome], max_drop: float) -> bool:

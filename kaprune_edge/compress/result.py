@@ -23,6 +23,8 @@ class Compression:
     """The promise, in points."""
     teacher: float
     """The teacher's headline metric on the held-out rows, a fraction."""
+    note: str | None
+    """What is wrong with the teacher, and what to do; None where nothing is."""
     held_out_rows: int
     dense: Outcome
     """The teacher itself in int8: what is delivered where no sparse student keeps the promise."""
@@ -30,6 +32,8 @@ class Compression:
     """Every step, in order."""
     delivered: Outcome
     """One of `outcomes`, or `dense`."""
+    speedup: float
+    """How many times as fast as the dense int8 deployment the delivered one is, timed in turns."""
     student: Path
     """Checkpoint of the delivered model."""
     seconds: float
@@ -42,11 +46,6 @@ class Compression:
         """What the delivered model loses on the held-out rows."""
         return self.delivered.drop
 
-    @property
-    def speedup(self) -> float:
-        """How many times as fast as the dense int8 deployment the delivered one is."""
-        return self.dense.milliseconds / self.delivered.milliseconds
-
     def to_dict(self) -> Mapping[str, Any]:
         """Return everything as JSON can hold it."""
         return {
@@ -54,5 +53,4 @@ class Compression:
             "folder": str(self.folder),
             "work": str(self.work),
             "student": str(self.student),
-            "speedup": self.speedup,
         }

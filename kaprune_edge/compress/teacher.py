@@ -14,10 +14,12 @@ from kaprune_edge.fine_tuning.from_probe import ProbedFineTuning
 from kaprune_edge.progress import Progress
 from kaprune_edge.recipe import FineTuning
 from kaprune_edge.tasks import Task, tokenize
+from kaprune_runtime.deployment import read_json
 from kaprune_runtime.kinds import TEXT
 
 TEACHER_SHARE = 0.35
 """Of the time limit, which the training of a teacher may take."""
+_FIGURES = "fine_tuning.json"
 _HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
 
 
@@ -52,6 +54,12 @@ def find_teacher(
     return load_classifier(str(kept), task, fine_tuned=True)
 
 
+def teacher_note(work: Path) -> str | None:
+    """Tell what is wrong with a teacher that was made here."""
+    file = work / _FIGURES
+    return read_json(file)["note"] if file.exists() else None
+
+
 def _make(
     recipe: CompressRecipe,
     task: Task,
@@ -78,7 +86,7 @@ def _make(
             seconds=TEACHER_SHARE * clock.limit,
         )
         teacher, figures = tuning.run()
-        write_json(work / "fine_tuning.json", dict(figures))
+        write_json(work / _FIGURES, dict(figures))
         return teacher
     teacher = load_classifier(recipe.model, task, fine_tuned=False)
     lessons = Lessons(

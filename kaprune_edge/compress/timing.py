@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kaprune_edge.bench.benchmark import bench
 from kaprune_edge.bench.worker import Worker
 from kaprune_edge.devices import LocalDevice
 from kaprune_runtime.deployment import read_config
@@ -11,6 +12,18 @@ from kaprune_runtime.providers import CPU
 
 TOKENS = 128
 RUNS = 30
+ROUNDS = 7
+
+
+def speedup_over(dense: Path, folder: Path) -> float:
+    """Time two deployments in turns, so that a busy machine slows both.
+
+    Returns:
+        How many times as fast as `dense` the deployment in `folder` is.
+    """
+    length = min(TOKENS, read_config(folder).max_tokens)
+    compared = bench([folder], baselines=[str(dense)], sequence_length=length, rounds=ROUNDS)
+    return compared.rows[0].timing.speedup
 
 
 def deployment_milliseconds(folder: Path) -> float:

@@ -5,16 +5,8 @@ import re
 import pytest
 
 COMMANDS = (
-    "compress",
-    "prune",
-    "distill",
-    "augment",
-    "export",
-    "evaluate",
-    "bench",
-    "predict",
-    "demo",
-    "doctor",
+    *("compress", "prune", "distill", "augment", "export"),
+    *("evaluate", "bench", "predict", "demo", "doctor"),
 )
 
 

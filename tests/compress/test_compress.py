@@ -44,7 +44,6 @@ class Stopping(Silent):
 def short(monkeypatch):
     """Trainings of half a second, a search of few steps, no copies, and evaluation rows that raise."""
     load_task = verb.load_task
-    monkeypatch.setattr(attempt, "FEWEST_SECONDS", 0.2)
     monkeypatch.setattr(ladder, "FEWEST_SECONDS", 0.2)
     monkeypatch.setattr(ladder, "LAST", 0.8)
     monkeypatch.setattr(ladder, "MOST_TRIES", 1)

@@ -65,7 +65,7 @@ def test_a_promise_that_nothing_keeps_ends_below_the_first_step():
 
 
 def test_no_time_no_attempt():
-    assert next_attempt([], max_drop=1, left=10) is None
+    assert next_attempt([], max_drop=1, left=0) is None
 
 
 def test_outcomes_survive_json():
