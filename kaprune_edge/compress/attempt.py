@@ -32,7 +32,7 @@ from kaprune_edge.pruning.reconstruction import Reconstruction
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.recipe import LossWeights, Training
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
-from kaprune_edge.tasks import Task
+from kaprune_edge.tasks import Task, tokenize
 from kaprune_runtime.deployment import MODEL, read_json
 
 DENSE = Attempt(0, 0.0, None, 0.0)
@@ -52,6 +52,8 @@ class Workshop:
     teacher: PreTrainedModel
     rows: Dataset
     """Tokenized, what students learn from."""
+    step_seconds: float
+    """How long a training step takes."""
     judge: Judge
     teacher_answers: Answers
     work: Path
@@ -61,10 +63,9 @@ class Workshop:
     progress: Progress
 
     def __post_init__(self) -> None:
-        """Choose calibration text; `step_seconds` is measured when a student first trains."""
+        """Choose calibration text."""
         self._text = calibration_batches(self.rows, self.tokenizer, self.recipe.seed)
         self._sensitivities: Planner | None = None
-        self._step_seconds: float | None = None
 
     def run(self, attempt: Attempt, reserve: float) -> Outcome:
         """Make an attempt, or go on with one that was interrupted.
@@ -166,35 +167,26 @@ class Workshop:
         """Choose how long to train: not at all where the repaired student keeps the promise as it is."""
         plan = folder / "plan.json"
         if not plan.exists():
-            steps = 0 if self._is_good(attempt, student) else self._steps_within(attempt.seconds, student)
+            steps = max(1, round(attempt.seconds / self.step_seconds))
+            if self._is_good(student):
+                steps = 0
             write_json(plan, {"steps": steps})
         return int(read_json(plan)["steps"])
 
-    def _is_good(self, attempt: Attempt, student: PreTrainedModel) -> bool:
+    def _is_good(self, student: PreTrainedModel) -> bool:
         self.progress.start("judge", len(self.task.evaluation))
         answers = self.judge.ask_model(student, self.progress)
         drop = self.judge.drop(self.teacher_answers, answers)
         self.progress.advance(len(self.task.evaluation), drop=drop.points)
         return drop.points <= self.recipe.max_drop
 
-    def _steps_within(self, seconds: float, student: PreTrainedModel) -> int:
-        if self._step_seconds is None:
-            copy = deepcopy(student)
-            self._step_seconds = step_seconds(
-                copy, self._loss(copy), self.rows, self.tokenizer, self.recipe.batch_size, self.recipe.seed
-            )
-        return max(1, round(seconds / self._step_seconds))
-
     def _loss(self, student: PreTrainedModel) -> Loss:
         """Make the loss of one training. It hooks into both models for good, hence the copy."""
-        layers = range(1, self.teacher.config.num_hidden_layers + 1)
-        return distillation_loss(
-            student, deepcopy(self.teacher), layers, LossWeights(logits_only=LOGITS_ONLY)
-        )
+        return _loss(student, deepcopy(self.teacher))
 
     def _lessons(self, attempt: Attempt, steps: int, folder: Path, reserve: float) -> Lessons:
         training = Training(
-            epochs=steps * self.recipe.batch_size / len(self.rows),
+            epochs=steps / -(-len(self.rows) // self.recipe.batch_size),
             learning_rate=self.recipe.learning_rate,
             batch_size=self.recipe.batch_size,
             max_length=self.recipe.max_length,
@@ -238,3 +230,18 @@ def _sparsity(model: PreTrainedModel) -> float:
     matrices = encoder_matrices(model).values()
     zeros = sum(weight.numel() - int(torch.count_nonzero(weight)) for weight in matrices)
     return zeros / sum(weight.numel() for weight in matrices)
+
+
+def student_step_seconds(
+    recipe: CompressRecipe, teacher: PreTrainedModel, task: Task, tokenizer: PreTrainedTokenizerBase
+) -> float:
+    """Measure a training step of a student."""
+    rows = tokenize(task.train, task, tokenizer, recipe.max_length)
+    student = deepcopy(teacher)
+    loss = _loss(student, deepcopy(teacher))
+    return step_seconds(student, loss, rows, tokenizer, recipe.batch_size, recipe.seed)
+
+
+def _loss(student: PreTrainedModel, teacher: PreTrainedModel) -> Loss:
+    layers = range(1, teacher.config.num_hidden_layers + 1)
+    return distillation_loss(student, teacher, layers, LossWeights(logits_only=LOGITS_ONLY))

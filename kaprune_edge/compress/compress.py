@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 
 from kaprune_edge import sparse_training
 from kaprune_edge.checkpoints import check_length, load_tokenizer
-from kaprune_edge.compress.attempt import DENSE, Workshop
+from kaprune_edge.compress.attempt import DENSE, Workshop, student_step_seconds
 from kaprune_edge.compress.clock import Clock, shown_seconds
 from kaprune_edge.compress.delivery import check_places, deliver, keep_recipe
 from kaprune_edge.compress.judge import Judge
@@ -115,11 +115,14 @@ def _open(
     """Find or make the teacher, and what students learn from."""
     teacher = find_teacher(recipe, task, tokenizer, work, clock, progress)
     check_length(teacher.config, recipe.max_length)
-    rows = tokenize(student_texts(recipe, task, work, progress), task, tokenizer, recipe.max_length)
+    step = student_step_seconds(recipe, teacher, task, tokenizer)
+    usable = round(max(clock.left, 0) / step) * recipe.batch_size
+    texts = student_texts(recipe, task, work, usable, progress)
+    rows = tokenize(texts, task, tokenizer, recipe.max_length)
     judge = Judge(task, tokenizer, recipe.max_length)
-    progress.start("judge teacher", len(task.evaluation))
+    progress.start("answers of the teacher", len(task.evaluation))
     answers = judge.ask_model(teacher, progress)
-    return Workshop(recipe, task, tokenizer, teacher, rows, judge, answers, work, name, clock, progress)
+    return Workshop(recipe, task, tokenizer, teacher, rows, step, judge, answers, work, name, clock, progress)
 
 
 def _climb(shop: Workshop, record: Record) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
-from kaprune_edge.artifacts import interrupted
+from kaprune_edge.artifacts import interrupted, write_json
 from kaprune_edge.augmentation.augmenter import load_augmenter
 from kaprune_edge.augmentation.recipe import AugmentRecipe
 from kaprune_edge.augmentation.rows import read_augmented, write_augmented
@@ -12,6 +12,7 @@ from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.progress import Progress
 from kaprune_edge.tasks import Task
 from kaprune_edge.tasks.tables import read_unlabelled
+from kaprune_runtime.deployment import read_json
 from kaprune_runtime.kinds import TEXT
 
 ENOUGH_TEXTS = 30_000
@@ -22,21 +23,22 @@ REPLACED_SHARE = 0.15
 """Words that a copy replaces. TinyBERT's 0.4 serves students worse (benchmarks/accuracy)."""
 
 
-def student_texts(recipe: CompressRecipe, task: Task, work: Path, progress: Progress) -> Dataset:
+def student_texts(recipe: CompressRecipe, task: Task, work: Path, usable: int, progress: Progress) -> Dataset:
     """Gather the rows that students learn from.
 
     Args:
         recipe: Names the model that words of copies come from, and a file of more texts.
         task: Gives the training rows, none of them held out.
         work: Keeps the copies.
+        usable: Rows that there is time to learn from; more copies would be in vain.
         progress: Told of the copying.
 
     Returns:
         Rows as in `task.train`; the labels of unlabelled texts mean nothing.
     """
     more = [read_unlabelled(Path(recipe.unlabelled), task)] if recipe.unlabelled else []
-    copies = min(MOST_COPIES, ENOUGH_TEXTS // (len(task.train) + sum(map(len, more))))
-    if task.kind != TEXT or not copies:
+    copies = _copies(task, len(task.train) + sum(map(len, more)), work / "copies.json", usable)
+    if not copies:
         return concatenate_datasets([task.train, *more])
     making = AugmentRecipe(
         task=recipe.task,
@@ -51,3 +53,11 @@ def student_texts(recipe: CompressRecipe, task: Task, work: Path, progress: Prog
         begun = interrupted(file).exists()
         write_augmented(making, task, load_augmenter(recipe.model), file, progress=progress, resume=begun)
     return concatenate_datasets([read_augmented(file, task, copies), *more])
+
+
+def _copies(task: Task, rows: int, record: Path, usable: int) -> int:
+    """Choose how many copies to make of each row, and keep the choice: the file of copies depends on it."""
+    if not record.exists():
+        wanted = min(ENOUGH_TEXTS, usable) // rows if task.kind == TEXT else 0
+        write_json(record, {"copies": min(MOST_COPIES, wanted)})
+    return int(read_json(record)["copies"])
