@@ -26,7 +26,11 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 def compress(
     model: Annotated[str, typer.Argument(help="Encoder or fine-tuned model: hub id or folder.")],
     output: options.Output,
-    task: Annotated[str, typer.Option(help="See `prune --help`.")],
+    task: Annotated[
+        str, typer.Option(help="See `prune --help`; or texts:FILE, no labels, for a fine-tuned MODEL.")
+    ],
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     max_drop: Annotated[float, typer.Option(help="Points that the headline metric may lose.")] = 1,
     time_limit: Annotated[str, typer.Option(help="For everything, such as 10m or 1h.")] = "1h",
     target: Annotated[str, typer.Option(help="Where it is to run; see `export --help`.")] = "x86-64",
@@ -53,6 +57,8 @@ def compress(
     overrides = options.given(
         model=model,
         task=task,
+        columns__text=text_column or None,
+        columns__label=label_column,
         max_drop=max_drop,
         target=target,
         pattern=pattern,

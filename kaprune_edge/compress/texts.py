@@ -40,6 +40,7 @@ def student_texts(recipe: CompressRecipe, task: Task, work: Path, progress: Prog
         return concatenate_datasets([task.train, *more])
     making = AugmentRecipe(
         task=recipe.task,
+        columns=recipe.columns,
         model=recipe.model,
         copies=copies,
         replaced_share=REPLACED_SHARE,

@@ -4,7 +4,10 @@ import re
 
 import pytest
 
-COMMANDS = ("prune", "distill", "augment", "export", "evaluate", "bench", "predict", "demo", "doctor")
+COMMANDS = (
+    *("compress", "prune", "distill", "augment", "export"),
+    *("evaluate", "bench", "predict", "demo", "doctor"),
+)
 
 
 def words(text):
