@@ -14,6 +14,8 @@ def augment(
     task: Annotated[str, typer.Argument(help="See `prune --help`.")],
     model: Annotated[str, typer.Option(help="Model that words come from: hub id or folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON-lines file to make.")],
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     copies: Annotated[int, typer.Option(help="Copies of each row.")] = 20,
     replaced_share: options.ReplacedShare = None,
     glove: Annotated[
@@ -40,6 +42,8 @@ def augment(
 
     overrides = options.given(
         task=task,
+        columns__text=text_column or None,
+        columns__label=label_column,
         model=model,
         copies=copies,
         replaced_share=replaced_share,

@@ -24,7 +24,12 @@ def compress(
         str | None, typer.Argument(help="Encoder or fine-tuned model: hub id or folder.")
     ] = None,
     output: options.Output = ...,  # type: ignore[assignment]
-    task: options.Task = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="See `prune --help`; or texts:FILE, no labels, for a fine-tuned MODEL."),
+    ] = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     max_drop: Annotated[
         float | None, typer.Option(help="Points that the headline metric may lose [1].")
     ] = None,
@@ -56,6 +61,8 @@ def compress(
     overrides = options.given(
         model=model,
         task=task,
+        columns__text=text_column or None,
+        columns__label=label_column,
         max_drop=max_drop,
         target=target,
         pattern=pattern,

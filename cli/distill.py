@@ -12,6 +12,8 @@ def distill(
     teacher: Annotated[str | None, typer.Argument(help="Fine-tuned model: folder or hub id.")] = None,
     output: options.Output = ...,  # type: ignore[assignment]
     task: options.Task = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     student: Annotated[
         str | None,
         typer.Option(
@@ -44,6 +46,8 @@ def distill(
     overrides = options.given(
         teacher=teacher,
         task=task,
+        columns__text=text_column or None,
+        columns__label=label_column,
         student=student,
         train_rows=train_rows,
         augment=augment,

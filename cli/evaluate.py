@@ -11,6 +11,8 @@ from .console import print_json, progress, say, scores
 def evaluate(
     source: Annotated[str, typer.Argument(help="Deployment, run or checkpoint folder.")],
     task: Annotated[str, typer.Option(help="See `prune --help`.")],
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     max_length: Annotated[int, typer.Option(help="Tokens at which a text is cut off.")] = 128,
     threads: options.Threads = 1,
     device: options.Device = "local",
@@ -29,6 +31,7 @@ def evaluate(
         result = run(
             source,
             task,
+            columns=options.columns(text_column, label_column),
             max_length=max_length,
             threads=threads,
             device=device,

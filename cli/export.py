@@ -27,6 +27,8 @@ def export(
             metavar="TASK", help="Fit int8 products to the training texts of a task, named as for `evaluate`."
         ),
     ] = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     trim_vocabulary: Annotated[
         Path | None, typer.Option(help="Keep only the tokens that this text file, one text a line, needs.")
     ] = None,
@@ -49,6 +51,7 @@ def export(
             quantize=quantize,
             embeddings=embeddings,
             calibrate=calibrate,
+            columns=options.columns(text_column, label_column),
             trim=trim_vocabulary,
             library=library,
             progress=watch,

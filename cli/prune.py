@@ -14,6 +14,8 @@ def prune(
     model: Annotated[str | None, typer.Argument(help="Pretrained encoder: hub id or folder.")] = None,
     output: options.Output = ...,  # type: ignore[assignment]
     task: options.Task = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
     sparsity: Annotated[float | None, typer.Option(help="Share of the weights to remove [0.95].")] = None,
     pattern: Annotated[
         str | None, typer.Option(help="unstructured, RxC such as 4x1, or N:M such as 2:4 [unstructured].")
@@ -69,6 +71,8 @@ def prune(
     overrides = options.given(
         model=model,
         task=task,
+        columns__text=text_column or None,
+        columns__label=label_column,
         sparsity=sparsity,
         pattern=pattern,
         teacher=teacher,

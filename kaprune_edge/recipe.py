@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from kaprune_edge.pruning.schedule import Schedule
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
+from kaprune_edge.tasks.columns import USUAL, Columns
 from kaprune_runtime.errors import InputError
 
 SHORTEST_TEXT = 8
@@ -110,6 +111,9 @@ class LossWeights(_Data):
 
 class _DistillationRecipe(_Data):
     task: str = Field(description="such as glue/sst2, glue/mrpc:DIR, csv:train.csv,eval.csv")
+    columns: Columns = Field(
+        USUAL, description="of the task's files, where their names are not the usual ones"
+    )
     train_rows: int | None = Field(None, ge=1, description="use a random subset of this many rows")
     augment: int = Field(
         0, ge=0, description="augmented copies of each row for the student; TinyBERT's are 20"

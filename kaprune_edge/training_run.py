@@ -171,6 +171,7 @@ class TrainingRun:
         """The task's training rows and their copies."""
         recipe = AugmentRecipe(
             task=self.recipe.task,
+            columns=self.recipe.columns,
             model=source,
             copies=self.recipe.augment,
             replaced_share=self.recipe.replaced_share,

@@ -38,6 +38,7 @@ from kaprune_edge.pruning.pruner import Pruner
 from kaprune_edge.recipe import DistillRecipe, PruneRecipe
 from kaprune_edge.sparsity.patterns import parse_pattern
 from kaprune_edge.tasks import Task, load_task
+from kaprune_edge.tasks.columns import USUAL, Columns
 from kaprune_edge.tasks.tables import read_unlabelled
 from kaprune_edge.training_run import TrainingRun
 from kaprune_runtime.deployment import MODEL, read_config
@@ -123,7 +124,7 @@ def prune(
 
 def _texts(recipe: PruneRecipe | DistillRecipe) -> tuple[Task, Dataset | None]:
     """Read the task, and the texts that the student learns from beside it."""
-    task = load_task(recipe.task, train_rows=recipe.train_rows)
+    task = load_task(recipe.task, columns=recipe.columns, train_rows=recipe.train_rows)
     if recipe.augment:
         check_augmentable(task)
     return task, read_unlabelled(Path(recipe.unlabelled), task) if recipe.unlabelled else None
@@ -180,6 +181,7 @@ def evaluate(
     source: str | Path,
     task_spec: str,
     *,
+    columns: Columns = USUAL,
     max_length: int = 128,
     threads: int = 1,
     device: str = LOCAL,
@@ -193,6 +195,7 @@ def evaluate(
     Args:
         source: Deployment, run or checkpoint folder, or hub id.
         task_spec: The task to score on; see `load_task`.
+        columns: Of the task's files, where their names are not the usual ones.
         max_length: Longest text in tokens; fewer where the model has fewer positions.
         threads: Threads of ONNX Runtime.
         device: Where a deployment runs; see `open_device`.
@@ -210,7 +213,7 @@ def evaluate(
     """
     check_temporary_folder()
     watch, source = progress or Silent(), str(source)
-    task = load_task(task_spec)
+    task = load_task(task_spec, columns=columns)
     deployed = (Path(source) / MODEL).is_file()
     if deployed:
         check_labels(Path(source), read_config(Path(source)), task)
@@ -247,11 +250,15 @@ def export(
     quantize: str | None = None,
     embeddings: str | None = None,
     calibrate: str | None = None,
+    columns: Columns = USUAL,
     trim: str | Path | None = None,
     library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Deployment:
-    """Export a run, a checkpoint or an ONNX file as a deployment; see `export_model`."""
+    """Export a run, a checkpoint or an ONNX file as a deployment; see `export_model`.
+
+    `calibrate` names a task, `columns` those of its files where their names are not the usual ones.
+    """
     output = Path(output)
     check_new(output, source)
     check_temporary_folder()
@@ -263,7 +270,7 @@ def export(
         target=target,
         quantize=quantize,
         embeddings=embeddings,
-        calibrate=load_task(calibrate) if calibrate else None,
+        calibrate=_optional_task(calibrate, columns),
         trim=trim,
         library=library,
         progress=progress,
@@ -275,6 +282,7 @@ def bench(
     *,
     baselines: Sequence[str] = (),
     task_spec: str | None = None,
+    columns: Columns = USUAL,
     sequence_length: int = 128,
     batch_size: int = 1,
     threads: int = 1,
@@ -286,12 +294,15 @@ def bench(
     device_library: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare deployments with baselines; see `kaprune_edge.bench.benchmark.bench`."""
+    """Compare deployments with baselines; see `kaprune_edge.bench.benchmark.bench`.
+
+    `task_spec` names a task, `columns` those of its files where their names are not the usual ones.
+    """
     check_temporary_folder()
     return compare(
         deployments,
         baselines=baselines,
-        task=load_task(task_spec) if task_spec else None,
+        task=_optional_task(task_spec, columns),
         sequence_length=sequence_length,
         batch_size=batch_size,
         threads=threads,
@@ -303,3 +314,11 @@ def bench(
         device_library=device_library,
         progress=progress,
     )
+
+
+def _optional_task(spec: str | None, columns: Columns) -> Task | None:
+    if spec is None and columns != USUAL:
+        raise InputError(
+            "--text-column and --label-column would change nothing without a task; name it or leave them out"
+        )
+    return None if spec is None else load_task(spec, columns=columns)

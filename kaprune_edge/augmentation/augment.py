@@ -50,7 +50,7 @@ def augment(
     watch, output = progress or Silent(), Path(output)
     files = recipe.task.partition(":")[2].split(",")
     check_resumable(output, *files, recipe.glove, resume=resume)
-    task = load_task(recipe.task, train_rows=recipe.train_rows)
+    task = load_task(recipe.task, columns=recipe.columns, train_rows=recipe.train_rows)
     check_augmentable(task)
     labeller = None
     if recipe.teacher:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kaprune_edge.recipe import SHORTEST_TEXT
 from kaprune_edge.sparsity.patterns import Blocks, parse_pattern
+from kaprune_edge.tasks.columns import USUAL, Columns
 from kaprune_runtime.errors import InputError
 
 
@@ -25,7 +26,10 @@ class CompressRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = Field(description="pretrained encoder or fine-tuned model: hub id or folder")
-    task: str = Field(description="such as glue/sst2, glue/mrpc:DIR, csv:train.csv,eval.csv")
+    task: str = Field(description="such as glue/sst2, csv:train.csv,eval.csv, texts:texts.txt")
+    columns: Columns = Field(
+        USUAL, description="of the task's files, where their names are not the usual ones"
+    )
     max_drop: float = Field(1, ge=0, description="points that the headline metric may lose")
     target: str = Field("x86-64", description="where the deployment is to run")
     pattern: Annotated[str, AfterValidator(_check_blocks)] = Field(

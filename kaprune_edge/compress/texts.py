@@ -42,6 +42,7 @@ def student_texts(recipe: CompressRecipe, task: Task, work: Path, usable: int, p
         return concatenate_datasets([task.train, *more])
     making = AugmentRecipe(
         task=recipe.task,
+        columns=recipe.columns,
         model=recipe.model,
         copies=copies,
         replaced_share=REPLACED_SHARE,

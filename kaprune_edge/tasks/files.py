@@ -1,4 +1,4 @@
-"""Reading text files that users hand in."""
+"""Reading files that users hand in."""
 
 import codecs
 import json
@@ -10,6 +10,8 @@ from typing import Any
 
 from kaprune_runtime.errors import InputError
 
+PARQUET = b"PAR1"
+"""How a Parquet file begins."""
 _BEGINNINGS: Mapping[bytes, str] = {
     b"\x1f\x8b": "compressed by gzip; unpack it with gunzip",
     b"BZh9": "compressed by bzip2; unpack it with bunzip2",
@@ -17,7 +19,7 @@ _BEGINNINGS: Mapping[bytes, str] = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it with unzstd",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
     b"PK\x03\x04": "a zip archive or an Excel sheet (.xlsx); unpack it, or save its rows as CSV UTF-8",
-    b"PAR1": "a Parquet file; write its rows as CSV or JSON lines, by pandas.read_parquet for one",
+    PARQUET: "a Parquet file; end its name in .parquet, or name it parquet:FILE where a task is named",
     b"ARROW1": "an Arrow file; write its rows as CSV or JSON lines, by pandas.read_feather for one",
     b"\xff\xff\xff\xff": "an Arrow stream; write its rows as CSV or JSON lines, by Dataset.to_csv for one",
     b"Obj\x01": "an Avro file; write its rows as CSV or JSON lines",
@@ -40,26 +42,40 @@ _HALF = re.compile(r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)
 """Half of a surrogate pair, written as an escape."""
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file, with or without a byte order mark, its line ends as they are.
+def read_bytes(path: Path, kind: bytes = b"") -> bytes:
+    """Read a file as it is.
+
+    Args:
+        path: The file.
+        kind: How files of the kind that is wanted begin; nothing where text is wanted.
 
     Raises:
-        InputError: There is no such file, or it is empty, unreadable, of another kind or not UTF-8.
+        InputError: There is no such file, or it is unreadable or of another kind.
     """
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-            raise InputError(f"{path} is {kind}; give a file")
+            other = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise InputError(f"{path} is {other}; give a file")
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}; check the path") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"cannot read {path} ({reason}); check the path") from error
-    for beginning, kind in _BEGINNINGS.items():
-        if content.startswith(beginning):
-            raise InputError(f"{path} is {kind}")
+    for beginning, told in _BEGINNINGS.items():
+        if beginning != kind and content.startswith(beginning):
+            raise InputError(f"{path} is {told}")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, with or without a byte order mark, its line ends as they are.
+
+    Raises:
+        InputError: There is no such file, or it is empty, unreadable, of another kind or not UTF-8.
+    """
+    content = read_bytes(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Rows held out of the training rows, to choose by; the evaluation rows are for the last figure alone."""
+"""Rows held out of the training rows, to choose or to judge by."""
 
 from dataclasses import replace
 

@@ -20,6 +20,7 @@ def _correlation(correlate: Callable) -> Callable[[np.ndarray, np.ndarray], floa
 
 METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": lambda predictions, labels: accuracy_score(labels, predictions),
+    "agreement": lambda predictions, labels: accuracy_score(labels, predictions),
     "f1": lambda predictions, labels: f1_score(labels, predictions, zero_division=0),
     "matthews": lambda predictions, labels: matthews_corrcoef(labels, predictions),
     "pearson": _correlation(pearsonr),
@@ -27,7 +28,8 @@ METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 """Name -> function of predictions [n] (class ids or values) and labels [n].
 
-F1 takes class 1 as the positive one. The correlation with constant predictions is 0.
+F1 takes class 1 as the positive one. Agreement is with a teacher, whose answers are the labels. The
+correlation with constant predictions is 0.
 """
 
 CORRELATIONS = frozenset({"matthews", "pearson", "spearman"})

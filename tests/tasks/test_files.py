@@ -97,7 +97,7 @@ KINDS = [
     (zipped("xl/workbook.xml"), r"an Excel sheet \(.xlsx\); unpack it, or save its rows as CSV UTF-8"),
     (
         lambda path: path.write_bytes(b"PAR1\x15\x04"),
-        "is a Parquet file; write its rows as CSV or JSON lines",
+        "is a Parquet file; end its name in .parquet, or name it parquet:FILE",
     ),
     (
         lambda path: path.write_text("text,label\na,b\n", "utf-16"),
@@ -137,7 +137,7 @@ def test_files_of_other_kinds_are_named(tmp_path, load, spec, make, says):
         ("Text,text,label\na,b,c\n", "has two columns 'text'"),
         (
             "text;sentiment\na;b\n",
-            "has no column 'label', only 'text', 'sentiment'; rename the one with the labels",
+            "has no column 'label', only 'text', 'sentiment'; name the one with the labels by --label-column",
         ),
         ("review\tlabel\na\tb\n", "has no text column, only 'review', 'label'; name it"),
         ("text;label\na;b;c\n", "line 2 of .* has 3 columns instead of 2; put texts that hold semicolons or"),

@@ -53,7 +53,7 @@ def test_pairs_come_in_columns_and_values_are_no_classes(load, tmp_path):
             "text,label",
             "more.csv",
             "review\nfine\n",
-            "more.csv has no column 'text', only 'review'; rename the one with the texts",
+            "more.csv has no column 'text', only 'review'; name the one with the texts by --text-column",
         ),
         ("text,label", "more.csv", "text\n", "more.csv has no rows; give a file with texts"),
         ("text,label", "more.jsonl", "fine", "line 1 of .* is not JSON"),
