@@ -1,8 +1,9 @@
 """PyTorch to dense ONNX, with dynamic batch and sequence length."""
 
 import contextlib
+import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -16,6 +17,7 @@ from kaprune_edge.export.domain import IR_VERSION, OPSET
 from kaprune_edge.export.finite import check_finite
 from kaprune_edge.export.graph import add_initializer, constant, is_op
 from kaprune_edge.export.quiet import quiet
+from kaprune_edge.export.traced import TRANSPOSED, TracedGraphs
 from kaprune_runtime.errors import InputError
 from kaprune_runtime.kinds import QUESTIONS, kind_of
 from kaprune_runtime.session import ANSWER_OUTPUTS
@@ -25,6 +27,11 @@ __all__ = ["input_names", "to_onnx"]
 _POSITIONS_FROM_ZERO = ("bert", "distilbert", "electra")
 """Architectures that cut their positions out of a table. They are counted instead: ONNX Runtime's symbolic
 shape inference, which its quantizer begins with, then finds them as long as the inputs."""
+
+_NAMES = ("_name_or_path", "architectures", "id2label", "label2id", "transformers_version")
+"""Of a config's fields those that no graph depends on."""
+
+_GRAPHS = TracedGraphs()
 
 
 def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
@@ -46,13 +53,30 @@ def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
         InputError: The architecture or the weights' type is not supported, or weights are not finite.
     """
     check_supported(model.config)
-    weights = ((name, weight.numpy(force=True)) for name, weight in model.state_dict().items())
-    check_finite(weights, model.config.name_or_path or "the model")
+    weights = {name: weight.numpy(force=True) for name, weight in model.state_dict().items()}
+    check_finite(weights.items(), model.config.name_or_path or "the model")
     if model.dtype != torch.float32:
         raise InputError(f"weights of type {model.dtype} are not supported; load the model in float32")
     names = input_names(model.config)
     if not token_types and "token_type_ids" in names:
         names.remove("token_type_ids")
+    graph = _GRAPHS.get(_key(model, names), weights, lambda: _trace(model, names))
+    program = torch.onnx.ONNXProgram(graph, None)
+    program.optimize()
+    ClearMetadataAndDocStringPass()(program.model)
+    return program.model
+
+
+def _key(model: PreTrainedModel, names: Sequence[str]) -> str:
+    """Tell graphs apart: all of the config but the names in it, the head and the inputs."""
+    config = model.config.to_dict()
+    shape = {name: value for name, value in config.items() if name not in _NAMES}
+    return json.dumps(
+        [type(model).__name__, model.num_labels, list(names), shape], default=str, sort_keys=True
+    )
+
+
+def _trace(model: PreTrainedModel, names: Sequence[str]) -> ir.Model:
     answers = kind_of([type(model).__name__]) == QUESTIONS
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in names}
     with _exportable(model), warnings.catch_warnings(), quiet("torch.onnx", "torch.export"):
@@ -73,8 +97,6 @@ def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
         raise InputError("torch.onnx gave no program; check that torch and onnxscript fit together")
     program.model.ir_version = IR_VERSION
     _name_after_parameters(program.model.graph)
-    program.optimize()
-    ClearMetadataAndDocStringPass()(program.model)
     return program.model
 
 
@@ -142,7 +164,7 @@ def _name_after_parameters(graph: ir.Graph) -> None:
         content = constant(weight)
         transposes = [node for node in weight.consumers() if is_op(node, "Transpose")]
         if content is not None and content.ndim == 2 and transposes:
-            transposed = add_initializer(graph, f"{weight.name}.T", content.T)
+            transposed = add_initializer(graph, f"{weight.name}{TRANSPOSED}", content.T)
             for node in transposes:
                 node.outputs[0].replace_all_uses_with(transposed)
                 graph.remove(node, safe=True)

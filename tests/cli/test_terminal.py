@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from kaprune_edge_cli import console
 from kaprune_edge_cli.console import scores
 from kaprune_runtime.deployment import ModelConfig
 from kaprune_runtime.pipeline import Prediction, columns
@@ -198,3 +199,16 @@ def test_proposed_commands_are_quoted(place, run):
     assert said == "next: kaprune-edge bench 'my $(new)' --baseline tinybert-4l-312d"
     said = run("kaprune-edge export model -o ./-odd\x1b").out.splitlines()[-1]
     assert said == r"next: kaprune-edge bench $'./-odd\x1b' --baseline tinybert-4l-312d"
+
+
+def test_a_log_is_never_silent_for_long(monkeypatch, capsys):
+    monkeypatch.setattr(console, "SILENCE", 0.2)
+    with console.progress() as log:
+        log.start("train", 10)
+        log.advance(1)
+        time.sleep(1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "train ..."
+    assert 3 <= lines.count("train 1/10") <= 6
+    time.sleep(0.5)
+    assert capsys.readouterr().err == ""

@@ -7,14 +7,10 @@ import pytest
 
 from kaprune_edge.compress import CompressRecipe
 
-MODULES = (
-    "compress.compress",
-    "compress.attempt",
-    "compress.ladder",
-    "compress.texts",
-    "fine_tuning.from_probe",
+verb, ladder, from_probe = (
+    importlib.import_module(f"kaprune_edge.{name}")
+    for name in ("compress.compress", "compress.ladder", "fine_tuning.from_probe")
 )
-verb, ladder, from_probe = (importlib.import_module(f"kaprune_edge.{name}") for name in MODULES)
 
 
 class Unread:
