@@ -15,6 +15,7 @@ from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.compress.record import Record
 from kaprune_edge.compress.result import Compression
 from kaprune_edge.compress.teacher import find_teacher
+from kaprune_edge.compress.teacher_labels import is_unlabelled, label_by, load_unlabelled
 from kaprune_edge.compress.texts import student_texts
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task, load_task, tokenize
@@ -40,6 +41,9 @@ def compress(
     teacher in int8 is there first. Each step that keeps the promise takes its place. The time limit or an
     interrupt (KeyboardInterrupt) ends the search with the best so far.
 
+    A fine-tuned model can be compressed without labels: of `texts:FILE` the metric is the agreement with the
+    teacher, so that the drop is the share of held-out texts that it answers differently from its teacher.
+
     Args:
         recipe: The promise.
         output: Deployment folder to make.
@@ -59,7 +63,7 @@ def compress(
         raise InputError(f"a time limit of {time_limit:g} seconds is impossible; give more")
     check_places(output, work, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
-    task = _searched(load_task(recipe.task, train_rows=recipe.train_rows), recipe.seed)
+    task = _searched(_load(recipe), recipe.seed)
     tokenizer = load_tokenizer(recipe.model)
     set_seed(recipe.seed)
     keep_recipe(recipe, work)
@@ -88,6 +92,12 @@ def compress(
     )
 
 
+def _load(recipe: CompressRecipe) -> Task:
+    if is_unlabelled(recipe):
+        return load_unlabelled(recipe)
+    return load_task(recipe.task, columns=recipe.columns, train_rows=recipe.train_rows)
+
+
 def _searched(task: Task, seed: int) -> Task:
     """Hold rows out of the training rows, to judge every step on."""
     if len(task.train) < FEWEST_ROWS:
@@ -114,6 +124,8 @@ def _open(
     judge = Judge(task, tokenizer, recipe.max_length)
     progress.start("judge teacher", len(task.evaluation))
     answers = judge.ask_model(teacher, progress)
+    if is_unlabelled(recipe):
+        judge = Judge(label_by(answers, task), tokenizer, recipe.max_length)
     return Workshop(recipe, task, tokenizer, teacher, rows, judge, answers, work, name, clock, progress)
 
 
