@@ -23,7 +23,7 @@ def evaluate(
 ) -> None:
     """Score a model on a task: a deployment on ONNX Runtime, a checkpoint on PyTorch.
 
-    Example: kaprune-edge evaluate deployment --task glue/sst2
+    Example: kaprune-edge evaluate deployment --task csv:all.csv --text-column review --label-column stars
     """
     from kaprune_edge.workflow import evaluate as run
 

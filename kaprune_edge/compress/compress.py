@@ -5,16 +5,18 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from kaprune_edge import sparse_training
+from kaprune_edge.begun import RECIPE, keep_recipe
 from kaprune_edge.checkpoints import check_length, load_tokenizer
 from kaprune_edge.compress.attempt import DENSE, Workshop, student_step_seconds
 from kaprune_edge.compress.clock import Clock, shown_seconds
-from kaprune_edge.compress.delivery import check_places, deliver, keep_recipe
+from kaprune_edge.compress.delivery import check_places, deliver
 from kaprune_edge.compress.judge import Judge
 from kaprune_edge.compress.ladder import best, next_attempt
 from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.compress.record import Record
 from kaprune_edge.compress.result import Compression
 from kaprune_edge.compress.teacher import find_teacher, teacher_note
+from kaprune_edge.compress.teacher_labels import is_unlabelled, label_by, load_unlabelled
 from kaprune_edge.compress.texts import student_texts
 from kaprune_edge.compress.timing import speedup_over
 from kaprune_edge.progress import Progress, Silent
@@ -41,6 +43,9 @@ def compress(
     teacher in int8 is there first. Each step that keeps the promise takes its place. The time limit or an
     interrupt (KeyboardInterrupt) ends the search with the best so far.
 
+    A fine-tuned model can be compressed without labels: of `texts:FILE` the metric is the agreement with the
+    teacher, so that the drop is the share of held-out texts that it answers differently from its teacher.
+
     Args:
         recipe: The promise.
         output: Deployment folder to make.
@@ -60,10 +65,11 @@ def compress(
         raise InputError(f"a time limit of {time_limit:g} seconds is impossible; give more")
     check_places(output, work, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
-    task = _searched(load_task(recipe.task, train_rows=recipe.train_rows), recipe.seed)
+    task = _searched(_load(recipe), recipe.seed)
     tokenizer = load_tokenizer(recipe.model)
     set_seed(recipe.seed)
-    keep_recipe(recipe, work)
+    work.mkdir(parents=True, exist_ok=True)
+    keep_recipe(recipe, work / RECIPE)
     watch = progress or Silent()
     clock = Clock(work / "clock.json", time_limit)
     shop = _open(recipe, task, tokenizer, work, output.name, clock, watch)
@@ -91,6 +97,12 @@ def compress(
         seconds=round(clock.seconds, 1),
         interrupted=interrupted,
     )
+
+
+def _load(recipe: CompressRecipe) -> Task:
+    if is_unlabelled(recipe):
+        return load_unlabelled(recipe)
+    return load_task(recipe.task, columns=recipe.columns, train_rows=recipe.train_rows)
 
 
 def _searched(task: Task, seed: int) -> Task:
@@ -122,6 +134,8 @@ def _open(
     judge = Judge(task, tokenizer, recipe.max_length)
     progress.start("answers of the teacher", len(task.evaluation))
     answers = judge.ask_model(teacher, progress)
+    if is_unlabelled(recipe):
+        judge = Judge(label_by(answers, task), tokenizer, recipe.max_length)
     return Workshop(recipe, task, tokenizer, teacher, rows, step, judge, answers, work, name, clock, progress)
 
 

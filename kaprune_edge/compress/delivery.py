@@ -5,12 +5,10 @@ from hashlib import file_digest
 from pathlib import Path
 
 from kaprune_edge.artifacts import check_new, new_folder, write_json
-from kaprune_edge.compress.recipe import CompressRecipe
-from kaprune_edge.recipe import make_recipe, save_recipe
+from kaprune_edge.begun import RECIPE
 from kaprune_runtime.deployment import MANIFEST, read_json
 from kaprune_runtime.errors import InputError
 
-_RECIPE = "recipe.yaml"
 _DELIVERED = "delivered.json"
 
 
@@ -21,19 +19,10 @@ def check_places(output: Path, work: Path, *, resume: bool) -> None:
         if work.exists():
             raise InputError(f"{work} exists; continue with --resume, delete it or choose another --work")
         check_new(work)
-    elif not (work / _RECIPE).exists():
+    elif not (work / RECIPE).exists():
         raise InputError(f"{work} holds no compression to go on with; start it without --resume")
     elif output.exists() and not _is_delivered(output, work):
         raise InputError(f"{output} was not made by this compression; choose another --output")
-
-
-def keep_recipe(recipe: CompressRecipe, work: Path) -> None:
-    """Save a recipe in the work folder; raise InputError if another one was begun there."""
-    kept = work / _RECIPE
-    if kept.exists() and make_recipe(CompressRecipe, kept, {}) != recipe:
-        raise InputError(f"{work} was begun with other options; resume with those or delete it")
-    work.mkdir(parents=True, exist_ok=True)
-    save_recipe(recipe, kept)
 
 
 def deliver(deployment: Path, output: Path, work: Path) -> None:

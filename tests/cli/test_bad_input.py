@@ -143,6 +143,54 @@ CASES = [
         "all have the same label; give rows of",
     ),
     (write("eval.csv", "text,label\nfine,great\n"), EVALUATE, "unknown label 'great'; it must be one of bad"),
+    (
+        write("train.csv", "review,stars\nfine,good\n"),
+        f"{PRUNE.replace('eval', 'train')} --text-column review",
+        "has no column 'label', only 'review', 'stars'; name the one with the labels by --label-column",
+    ),
+    (
+        write("eval.csv", "review,label\nfine,good\n"),
+        EVALUATE,
+        "eval.csv has no column 'text', only 'review', 'label'; name the one with the texts by --text-column",
+    ),
+    (
+        None,
+        f"{DISTILL} --text-column text --text-column Text",
+        "column 'text' is named twice; texts and labels",
+    ),
+    (None, f"{EVALUATE} --text-column text --label-column text", "column 'text' is named twice"),
+    (
+        None,
+        "kaprune-edge evaluate model --task tags:train.csv,eval.csv --text-column text",
+        "tags:train.csv,eval.csv has columns of its own; leave out --text-column and --label-column",
+    ),
+    (None, f"{BENCH} --text-column text", "would change nothing without a task; name it or leave them out"),
+    (None, f"{EXPORT} --label-column stars", "would change nothing without a task; name it or leave them"),
+    (
+        None,
+        "kaprune-edge augment csv:train.csv --model model -o new",
+        r"has 2 different texts, too few to split \(at least 10\); give more, or two files, csv:TRAIN,EVAL",
+    ),
+    *(
+        (
+            write("texts.txt", "fine\n"),
+            line,
+            "texts:texts.txt has no labels, which only compress with a fine-tuned model can do without; give",
+        )
+        for line in (
+            "kaprune-edge prune model --task texts:texts.txt -o run",
+            "kaprune-edge distill model --task texts:texts.txt -o run",
+            "kaprune-edge augment texts:texts.txt --model model -o new",
+            "kaprune-edge evaluate model --task texts:texts.txt",
+            "kaprune-edge export model --quantize int8 --calibrate texts:texts.txt -o new",
+            f"{BENCH} --task texts:texts.txt",
+        )
+    ),
+    (
+        write("texts.xls", "fine\n"),
+        "kaprune-edge compress model --task texts:texts.xls -o new",
+        "what texts.xls holds cannot be told by its name; end it in one of .txt, .csv",
+    ),
     (None, f"{PRUNE} --train-rows 99", "16 training rows, not 99; ask for 1 to 16"),
     (None, f"{PRUNE} --unlabelled more.txt", "there is no file more.txt; check the path"),
     (write("more.txt", " \n"), f"{PRUNE} --unlabelled more.txt", "more.txt is empty; give a file with rows"),

@@ -6,6 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
+
+from kaprune_edge.tasks import Columns, load_task
 
 TASK = "--task csv:train.csv,eval.csv"
 SHORT = f"{TASK} --max-length 24 --epochs 1"
@@ -50,6 +53,51 @@ def test_options_win_over_the_recipe(place, run_json):
     metrics = run_json(f"kaprune-edge prune model --recipe recipe.yaml {SHORT} --teacher model -o run --json")
     assert (metrics["pattern"], metrics["sparsity"], metrics["steps"]) == ("8x1", 0.5, 1)
     assert metrics == json.loads(Path("run/metrics.json").read_text())
+
+
+@pytest.fixture
+def one_file(place):
+    """A file of forty rows in columns of other names, and the options that name them."""
+    labels = [("warm and funny", "good"), ("dull and flat", "bad")] * 20
+    rows = "".join(f"{row} a {text} film\t{label}\n" for row, (text, label) in enumerate(labels))
+    Path("all.tsv").write_text(f"Review\tStars\n{rows}")
+    return "tsv:all.tsv --text-column review --label-column stars"
+
+
+def test_one_file_is_judged_on_rows_that_no_training_saw(one_file, run, run_json, caplog):
+    metrics = run_json(
+        f"kaprune-edge prune model --task {one_file} --max-length 24 --teacher model --sparsity 0.5 "
+        "--one-shot --seed 5 -o run --json"
+    )
+    assert metrics["train_rows"] == 32
+    report = run_json(f"kaprune-edge evaluate run --task {one_file} --max-length 24 --json")
+    assert report["rows"] == 8
+    assert report["metrics"] == metrics["metrics"]
+    columns = yaml.safe_load(Path("run/recipe.yaml").read_text())["columns"]
+    assert columns == {"text": ["review"], "label": "stars"}
+
+    assert run(f"kaprune-edge augment {one_file} --model model --copies 1 --seed 9 -o more.jsonl").code == 0
+    learnt = {json.loads(line)["review"] for line in Path("more.jsonl").read_text().splitlines()[::2]}
+    judged = set(
+        load_task("tsv:all.tsv", columns=Columns(text=("review",), label="stars")).evaluation["review"]
+    )
+    assert len(learnt) == 32 and not learnt & judged
+    assert {*caplog.messages} == {
+        "tsv:all.tsv is one file: 8 of its 40 rows are for evaluation, the same ones in every command"
+    }
+
+
+def test_columns_are_named_wherever_a_task_is(one_file, run, run_json, sparse_deployment):
+    bench = f"kaprune-edge bench deployment --sequence-length 16 --rounds 1 --task {one_file} --json -"
+    assert run_json(bench)["rows"][0]["metrics"].keys() == {"accuracy", "f1"}
+    source = sparse_deployment().parent / "checkpoint"
+    said = run(f"kaprune-edge export {source} -o new --quantize int8 --calibrate {one_file}")
+    assert "matrices calibrated" in said.out, said.err
+    small = run_json(
+        f"kaprune-edge distill model {one_file.replace('tsv:', '--task tsv:', 1)} "
+        "--max-length 24 --epochs 1 --student 1x16 -o small --json"
+    )
+    assert small["train_rows"] == 32
 
 
 def test_distill(place, run, run_json):

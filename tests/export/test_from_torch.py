@@ -38,6 +38,19 @@ def test_masks_mean_what_pytorch_takes_them_for(dense_graph, model_type):
     np.testing.assert_allclose(graphs.run(exported, feeds), reference, atol=1e-5)
 
 
+def test_a_second_model_of_a_shape_has_its_own_weights_and_labels():
+    for seed, names in enumerate((["bad", "good"], ["no", "yes"])):
+        model = tiny.make_model("bert", vocab_size=graphs.VOCABULARY, label_names=names)
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight += 0.1 * torch.randn_like(weight) * seed
+        feeds = graphs.token_feeds(2, 7)
+        with torch.inference_mode():
+            reference = model(**{name: torch.from_numpy(values) for name, values in feeds.items()}).logits
+        np.testing.assert_allclose(graphs.run(to_onnx(model), feeds), reference, atol=1e-5)
+
+
 def test_the_model_is_left_as_it_was():
     model = tiny.make_model("mpnet", vocab_size=graphs.VOCABULARY).train()
     before = model.config._attn_implementation

@@ -116,9 +116,16 @@ def test_other_tasks_have_columns_of_their_own(spec):
 
 def test_tsv_is_cut_at_tabs_alone(tmp_path):
     path = tmp_path / "rows.tsv"
-    path.write_text("text,as it is\tlabel\na;b,c\tx\nd\ty\n")
-    task = load_task(f"tsv:{path},{path}", columns=Columns(text=("text,as it is",)))
-    assert task.train["text,as it is"][:] == ["a;b,c", "d"]
+    path.write_text("a,text,label,b\tkind\na;b,c\tx\nd\ty\n")
+    task = load_task(f"tsv:{path},{path}", columns=Columns(text=("a,text,label,b",), label="kind"))
+    assert task.train["a,text,label,b"][:] == ["a;b,c", "d"]
+
+
+def test_named_columns_tell_the_delimiter(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("review, in full;stars\na, b;1\nc;2\n")
+    task = load_task(f"csv:{path},{path}", columns=Columns(text=("review, in full",), label="stars"))
+    assert task.train["review, in full"][:] == ["a, b", "c"]
 
 
 def parquet(**columns):
