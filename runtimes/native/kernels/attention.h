@@ -47,7 +47,6 @@ struct Attention {
       exp(factor);
       KAPRUNE_UNROLL
       for (int v = 0; v < V; ++v) total[v] *= factor[v];
-      KAPRUNE_UNROLL
       for (int v = 0; v < V; ++v) total[v] += raise(rows + v, block.keys, largest[v]);
       size_t feature = 0;
       for (; feature + 4 <= head.head_size; feature += 4) weigh<4>(head, block, feature, rows, factor, out);
