@@ -40,16 +40,14 @@ struct Attention {
       Vector factor[V];  // of what earlier blocks gave
       KAPRUNE_UNROLL
       for (int v = 0; v < V; ++v) factor[v] = largest[v];
-      score(head, block, reinterpret_cast<const Vector*>(queries), rows, largest);
+      (head.bias == nullptr ? score<false> : score<true>)(head, block, reinterpret_cast<const Vector*>(queries), rows,
+                                                          largest);
       KAPRUNE_UNROLL
-      for (int v = 0; v < V; ++v) {
-        factor[v] = exp(factor[v] - largest[v]);
-        total[v] *= factor[v];
-      }
-      for (size_t key = 0; key < block.keys; ++key) {
-        KAPRUNE_UNROLL
-        for (int v = 0; v < V; ++v) total[v] += rows[key * V + v] = exp(rows[key * V + v] - largest[v]);
-      }
+      for (int v = 0; v < V; ++v) factor[v] -= largest[v];
+      exp(factor);
+      KAPRUNE_UNROLL
+      for (int v = 0; v < V; ++v) total[v] *= factor[v];
+      for (int v = 0; v < V; ++v) total[v] += raise(rows + v, block.keys, largest[v]);
       size_t feature = 0;
       for (; feature + 4 <= head.head_size; feature += 4) weigh<4>(head, block, feature, rows, factor, out);
       for (; feature < head.head_size; ++feature) weigh<1>(head, block, feature, rows, factor, out);
@@ -80,9 +78,9 @@ struct Attention {
   }
 
   // Scores are rounded where the definition rounds them: a mask of -1e9 leaves little of them.
+  template <bool Biased>
   static void score(const AttentionHead& head, const Block& block, const Vector* queries, Vector* scores,
                     Vector (&largest)[V]) {
-    const float scale = head.scale;
     size_t key = block.first_key;
     for (size_t t = block.first_tile; t < block.last_tile; ++t) {
       const KeyTile& tile = head.tiles[t];
@@ -90,21 +88,68 @@ struct Attention {
         Vector sum[4][V] = {};
         const float* keys = head.keys + tile.offset + head.first_row * tile.width + first;
         multiply_dense(sum, keys, 1, tile.width, head.head_size, queries);
+        if (first + 4 <= tile.tokens) {
+          finish<Biased, 4>(head, key, sum, scores, largest);
+          key += 4;
+          scores += 4 * V;
+          continue;
+        }
         KAPRUNE_UNROLL
-        for (size_t r = 0; r < 4; ++r) {
+        for (size_t r = 0; r < 3; ++r) {  // unrolled: sums stay in registers
           if (first + r == tile.tokens) break;
-          const float mask = head.mask[key];
+          Vector row[1][V];
           KAPRUNE_UNROLL
-          for (int v = 0; v < V; ++v) {
-            const Vector value = head.bias == nullptr ? sum[r][v] * scale + mask
-                                                      : sum[r][v] * scale + bias_of_key(head, key, v) + mask;
-            largest[v] = max(largest[v], value);
-            *scores++ = value;
-          }
-          ++key;
+          for (int v = 0; v < V; ++v) row[0][v] = sum[r][v];
+          finish<Biased, 1>(head, key++, row, scores, largest);
+          scores += V;
         }
       }
     }
+  }
+
+  // Makes scores of the products of `Rows` keys. No branch or running maximum may come between them: products of the
+  // next keys wait for neither.
+  template <bool Biased, int Rows>
+  static void finish(const AttentionHead& head, size_t key, Vector (&sum)[Rows][V], Vector* scores,
+                     Vector (&largest)[V]) {
+    const float scale = head.scale;
+    KAPRUNE_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const float mask = head.mask[key + r];
+      KAPRUNE_UNROLL
+      for (int v = 0; v < V; ++v) {
+        sum[r][v] = Biased ? sum[r][v] * scale + bias_of_key(head, key + r, v) + mask : sum[r][v] * scale + mask;
+        scores[r * V + v] = sum[r][v];
+      }
+    }
+    KAPRUNE_UNROLL
+    for (int v = 0; v < V; ++v) {
+      // In pairs, so that few wait for one another.
+      KAPRUNE_UNROLL
+      for (int r = 1; r < Rows; r += 2) sum[r][v] = max(sum[r - 1][v], sum[r][v]);
+      if constexpr (Rows == 4) sum[3][v] = max(sum[1][v], sum[3][v]);
+      largest[v] = max(largest[v], sum[Rows - 1][v]);
+    }
+  }
+
+  // Makes powers of e, relative to the largest, of one vector of every key's scores, and returns their sum.
+  static Vector raise(Vector* scores, size_t keys, Vector largest) {
+    constexpr size_t kAtOnce = 4;  // as many as leave room for what exp() has of each
+    Vector total = {};
+    Vector power[kAtOnce];
+    for (; keys >= kAtOnce; keys -= kAtOnce, scores += kAtOnce * V) {
+      KAPRUNE_UNROLL
+      for (size_t i = 0; i < kAtOnce; ++i) power[i] = scores[i * V] - largest;
+      exp(power);
+      KAPRUNE_UNROLL
+      for (size_t i = 0; i < kAtOnce; ++i) total += scores[i * V] = power[i];
+    }
+    for (; keys > 0; --keys, scores += V) {
+      Vector last[] = {*scores - largest};
+      exp(last);
+      total += *scores = last[0];
+    }
+    return total;
   }
 
   static Vector bias_of_key(const AttentionHead& head, size_t key, int v) {

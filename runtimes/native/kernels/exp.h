@@ -5,19 +5,39 @@
 
 namespace kaprune::KAPRUNE_ISA {
 
-inline Vector exp(Vector x) {
-  constexpr float kExponentOfOne = 127;
-  x = max(broadcast(-87.0f), x);
-  const Vector shifted = x * 1.44269504f + (kRounder + kExponentOfOne);
-  const Vector power = (Vector)((IntVector)shifted << 23);
-  const Vector rest = x - (shifted - (kRounder + kExponentOfOne)) * 0.693147182f;
-  Vector series = broadcast(0.00829857215f);  // the polynomial of least relative error for |rest| <= ln(2) / 2
-  series = series * rest + 0.0419163182f;
-  series = series * rest + 0.166675642f;
-  series = series * rest + 0.499988824f;
-  series = series * rest + 0.999999702f;
-  series = series * rest + 1.0f;
-  return series * power;
+// In place, of several vectors step by step: none waits for another, and a constant is loaded once for all of them.
+template <int Count>
+inline void exp(Vector (&x)[Count]) {
+  // The polynomial of least relative error for |x| <= ln(2) / 2.
+  constexpr float kFirst = 0.00829857215f;
+  constexpr float kSeries[] = {0.0419163182f, 0.166675642f, 0.499988824f, 0.999999702f, 1.0f};
+  Vector power[Count], series[Count];
+  Vector lowest = broadcast(-87.0f);
+  KAPRUNE_UNROLL
+  for (int i = 0; i < Count; ++i) x[i] = max(lowest, x[i]);
+  Vector binary = broadcast(1.44269504f);
+  Vector one = broadcast(kRounder + 127);
+  pin(binary);
+  pin(one);
+  KAPRUNE_UNROLL
+  for (int i = 0; i < Count; ++i) power[i] = x[i] * binary + one;
+  Vector natural = broadcast(0.693147182f);
+  pin(natural);
+  KAPRUNE_UNROLL
+  for (int i = 0; i < Count; ++i) x[i] -= (power[i] - one) * natural;
+  Vector first = broadcast(kFirst);
+  pin(first);
+  KAPRUNE_UNROLL
+  for (int i = 0; i < Count; ++i) series[i] = first;
+  KAPRUNE_UNROLL
+  for (const float term : kSeries) {
+    Vector constant = broadcast(term);
+    pin(constant);
+    KAPRUNE_UNROLL
+    for (int i = 0; i < Count; ++i) series[i] = series[i] * x[i] + constant;
+  }
+  KAPRUNE_UNROLL
+  for (int i = 0; i < Count; ++i) x[i] = series[i] * (Vector)((IntVector)power[i] << 23);
 }
 
 }  // namespace kaprune::KAPRUNE_ISA

@@ -15,24 +15,48 @@ struct ResidualNorm {
     auto* y = reinterpret_cast<Vector*>(tile);
     const float share = 1.0f / static_cast<float>(features);
 
-    Vector mean[V] = {};
-    for (size_t at = 0; at < features * V; at += V) {
-      for (int v = 0; v < V; ++v) mean[v] += y[at + v] += added[at + v];
-    }
+    Vector mean[V];
+    add_up(features, mean, [&](size_t feature, int v) { return y[feature * V + v] += added[feature * V + v]; });
     for (Vector& value : mean) value *= share;
 
-    Vector scale[V] = {};
-    for (size_t at = 0; at < features * V; at += V) {
-      for (int v = 0; v < V; ++v) scale[v] += (y[at + v] - mean[v]) * (y[at + v] - mean[v]);
-    }
+    Vector scale[V];
+    add_up(features, scale, [&](size_t feature, int v) {
+      const Vector distance = y[feature * V + v] - mean[v];
+      return distance * distance;
+    });
     for (Vector& value : scale) {
-      value = value * share + epsilon;
-      for (int lane = 0; lane < kLanes; ++lane) value[lane] = 1.0f / std::sqrt(value[lane]);
+      float lanes[kLanes];
+      for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = value[lane] * share + epsilon;
+      for (int lane = 0; lane < kLanes; ++lane) value[lane] = 1.0f / std::sqrt(lanes[lane]);
     }
 
     for (size_t feature = 0; feature < features; ++feature, y += V) {
+      KAPRUNE_UNROLL
       for (int v = 0; v < V; ++v) y[v] = (y[v] - mean[v]) * scale[v] * gamma[feature] + beta[feature];
     }
+  }
+
+ private:
+  // Independent, so that none waits for the one before.
+  static constexpr size_t kSums = 4;
+
+  template <class Term>
+  static void add_up(size_t features, Vector (&total)[V], const Term& term) {
+    Vector sums[kSums][V] = {};
+    size_t feature = 0;
+    for (; feature + kSums <= features; feature += kSums) {
+      KAPRUNE_UNROLL
+      for (size_t i = 0; i < kSums; ++i) {
+        KAPRUNE_UNROLL
+        for (int v = 0; v < V; ++v) sums[i][v] += term(feature + i, v);
+      }
+    }
+    for (; feature < features; ++feature) {
+      KAPRUNE_UNROLL
+      for (int v = 0; v < V; ++v) sums[0][v] += term(feature, v);
+    }
+    KAPRUNE_UNROLL
+    for (int v = 0; v < V; ++v) total[v] = (sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v]);
   }
 };
 

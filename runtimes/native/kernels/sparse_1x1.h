@@ -17,7 +17,6 @@ struct Multiply1x1 {
     for (size_t s = 0; s < matrix.slab_count; ++s) {
       const Interleaved1x1::Slab& slab = matrix.slabs[s];
       const auto* slab_of_x = opaque(reinterpret_cast<const Vector*>(x) + size_t{slab.first_column} * V);
-      const Activation now = s + 1 == matrix.slab_count ? activation : Activation::kNone;
       for (size_t group = slab.first_group; group < slab.last_group; ++group) {
         const size_t start = matrix.starts[group];
         const size_t end = matrix.starts[group + 1];
@@ -37,10 +36,10 @@ struct Multiply1x1 {
           Vector* out = reinterpret_cast<Vector*>(y) + size_t{rows[r]} * V;
           KAPRUNE_UNROLL
           for (int v = 0; v < V; ++v) out[v] = sum[r][v];
-          activate(now, out, V);
         }
       }
     }
+    activate(activation, reinterpret_cast<Vector*>(y), (matrix.slabs[0].last_group - matrix.slabs[0].first_group) * 4 * V);
   }
 
  private:

@@ -74,9 +74,9 @@ struct MultiplyInt8 {
             out[r * V + v] = __builtin_convertvector(sums[r][v], Vector) * (steps[v] * scale) + bias;
           }
         }
-        activate(activation, out, Rows * V);
       }
     }
+    activate(activation, reinterpret_cast<Vector*>(y), (last - first) * matrix.block_rows * V);
   }
 
  private:
