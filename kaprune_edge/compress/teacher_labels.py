@@ -31,12 +31,12 @@ def load_unlabelled(recipe: CompressRecipe) -> Task:
             f"{recipe.task} has no labels to fine-tune {recipe.model} on; name a fine-tuned model, or a task "
             "with labels, such as csv:FILE"
         )
-    if config.num_labels < 2:
+    names = list((config.id2label or {}).values())
+    if len(names) < 2:
         raise InputError(
             f"{recipe.model} predicts values, and without labels compress can count classes alone; name a "
             "classifier, or a task with labels, such as csv:FILE"
         )
-    names = list((config.id2label or {}).values())
     task = load_unlabelled_task(recipe.task, names, columns=recipe.columns, train_rows=recipe.train_rows)
     match_task(task, recipe.model, kind_of(config.architectures), names, config.problem_type)
     return task

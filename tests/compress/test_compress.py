@@ -19,16 +19,15 @@ TEXTS = ["a warm and funny film", "a dull and lifeless story", "the camera moves
 
 
 class Stopping(Silent):
-    """Interrupts once at the start of each of the stages."""
+    """Interrupts at the start of the first of the stages, then of the next one, and so on."""
 
     def __init__(self, *stages):
         self.left = [*stages]
 
     def start(self, stage, total):
-        for each in self.left:
-            if stage.startswith(each):
-                self.left.remove(each)
-                raise KeyboardInterrupt
+        if self.left and stage.startswith(self.left[0]):
+            del self.left[0]
+            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")

@@ -140,15 +140,16 @@ def test_an_encoder_has_no_answers(make_recipe, checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "says"),
+    ("name", "columns", "says"),
     [
-        ({"text": ["text"]}, "has a text a line and no columns; leave out --text-column"),
-        ({"label": "stars"}, "t.txt has no labels; leave out --label-column"),
+        ("t.txt", {"text": ["text"]}, "has a text a line and no columns; leave out --text-column"),
+        ("t.txt", {"label": "stars"}, "t.txt has no labels; leave out --label-column"),
+        ("t.csv", {"text": ["review"]}, "t.csv has no column 'review', only 'body'"),
+        ("t.csv", {"text": ["body"]}, "t.csv has no rows; give a file with texts"),
     ],
 )
-def test_texts_in_lines_have_no_columns(make_recipe, decided, tmp_path, columns, says):
-    (tmp_path / "t.txt").write_text("a\n")
+def test_texts_lack_some_columns(make_recipe, decided, tmp_path, name, columns, says):
+    (tmp_path / name).write_text("body\n")
+    own = make_recipe(decided, f"texts:{tmp_path}/{name}", columns=columns)
     with pytest.raises(InputError, match=says):
-        compress(
-            make_recipe(model=decided, task=f"texts:{tmp_path}/t.txt", columns=columns), tmp_path / "small"
-        )
+        compress(own, tmp_path / "small")
