@@ -176,9 +176,9 @@ class Workshop:
     def _is_good(self, student: PreTrainedModel) -> bool:
         self.progress.start("judge", len(self.task.evaluation))
         answers = self.judge.ask_model(student, self.progress)
-        drop = self.judge.drop(self.teacher_answers, answers)
-        self.progress.advance(len(self.task.evaluation), drop=drop.points)
-        return drop.points <= self.recipe.max_drop
+        points = self.judge.points(self.teacher_answers, answers)
+        self.progress.advance(len(self.task.evaluation), drop=points)
+        return points <= self.recipe.max_drop
 
     def _loss(self, student: PreTrainedModel) -> Loss:
         """Make the loss of one training. It hooks into both models for good, hence the copy."""

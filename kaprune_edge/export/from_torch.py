@@ -68,9 +68,9 @@ def to_onnx(model: PreTrainedModel, *, token_types: bool = True) -> ir.Model:
 
 
 def _key(model: PreTrainedModel, names: Sequence[str]) -> str:
-    """Tell graphs apart: all of the config but the names in it, the head and the inputs."""
+    """Tell graphs apart: the head, the inputs, and all of the config but names and dropout."""
     config = model.config.to_dict()
-    shape = {name: value for name, value in config.items() if name not in _NAMES}
+    shape = {name: value for name, value in config.items() if name not in _NAMES and "dropout" not in name}
     return json.dumps(
         [type(model).__name__, model.num_labels, list(names), shape], default=str, sort_keys=True
     )

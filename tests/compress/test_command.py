@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kaprune_edge_cli.app import main as command_line
+from kaprune_edge_cli.commands import run as command_line
 
 pytestmark = pytest.mark.usefixtures("short")
 verb = importlib.import_module("kaprune_edge.compress.compress")

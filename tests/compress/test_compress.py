@@ -82,6 +82,7 @@ def distance(answers, model, tokenizer):
 
 def test_dense_int8_is_delivered_where_nothing_else_keeps_the_promise(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(attempt.Judge, "drop", lambda *_: Drop(50.0, 40.0, 60.0))
+    monkeypatch.setattr(attempt.Judge, "points", lambda *_: 50.0)
     promise = recipe.model_copy(update={"max_drop": 0})
     result = compress(promise, tmp_path / "small", time_limit=600)
     assert result.delivered == result.dense and not result.delivered.kept
