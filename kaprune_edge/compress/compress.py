@@ -1,12 +1,14 @@
 """The verb: from a model, a task and a promise to the fastest deployment that keeps it."""
 
+import shutil
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase, set_seed
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from kaprune_edge import sparse_training
 from kaprune_edge.begun import RECIPE, keep_recipe
-from kaprune_edge.checkpoints import check_length, load_tokenizer
+from kaprune_edge.checkpoints import check_length, load_config, load_tokenizer
 from kaprune_edge.compress.attempt import DENSE, Workshop, student_step_seconds
 from kaprune_edge.compress.clock import Clock, shown_seconds
 from kaprune_edge.compress.delivery import check_places, deliver
@@ -21,7 +23,9 @@ from kaprune_edge.compress.texts import student_texts
 from kaprune_edge.compress.timing import speedup_over
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task, load_task, tokenize
+from kaprune_edge.tasks.digest import check_same_rows
 from kaprune_edge.tasks.held_out import hold_out
+from kaprune_edge.tasks.tables import read_unlabelled
 from kaprune_runtime.errors import InputError
 
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.2, 2000
@@ -67,12 +71,20 @@ def compress(
     sparse_training.available()  # raises now what it would when matrices have become sparse
     task = _searched(_load(recipe), recipe.seed)
     tokenizer = load_tokenizer(recipe.model)
+    check_length(load_config(recipe.model), recipe.max_length)
+    more = read_unlabelled(Path(recipe.unlabelled), task) if recipe.unlabelled else None
     set_seed(recipe.seed)
     work.mkdir(parents=True, exist_ok=True)
     keep_recipe(recipe, work / RECIPE)
-    watch = progress or Silent()
-    clock = Clock(work / "clock.json", time_limit)
-    shop = _open(recipe, task, tokenizer, work, output.name, clock, watch)
+    check_same_rows(work, task, more)
+    clock, watch = Clock(work / "clock.json", time_limit), progress or Silent()
+    try:
+        teacher = find_teacher(recipe, task, tokenizer, work, clock, watch)
+    except InputError:
+        if not resume:
+            shutil.rmtree(work)  # the model does not fit the task, so nothing is begun
+        raise
+    shop = _open(recipe, task, more, tokenizer, teacher, work, output.name, clock, watch)
     record = Record(work / "ladder.json", clock)
     if record.dense is None:
         record.keep_dense(shop.run_dense())
@@ -118,18 +130,18 @@ def _searched(task: Task, seed: int) -> Task:
 def _open(
     recipe: CompressRecipe,
     task: Task,
+    more: Dataset | None,
     tokenizer: PreTrainedTokenizerBase,
+    teacher: PreTrainedModel,
     work: Path,
     name: str,
     clock: Clock,
     progress: Progress,
 ) -> Workshop:
-    """Find or make the teacher, and what students learn from."""
-    teacher = find_teacher(recipe, task, tokenizer, work, clock, progress)
-    check_length(teacher.config, recipe.max_length)
+    """Gather what students learn from, and what they are judged by."""
     step = student_step_seconds(recipe, teacher, task, tokenizer)
     usable = round(max(clock.left, 0) / step) * recipe.batch_size
-    texts = student_texts(recipe, task, work, usable, progress)
+    texts = student_texts(recipe, task, more, work, usable, progress)
     rows = tokenize(texts, task, tokenizer, recipe.max_length)
     judge = Judge(task, tokenizer, recipe.max_length)
     progress.start("answers of the teacher", len(task.evaluation))

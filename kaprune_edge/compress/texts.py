@@ -11,7 +11,6 @@ from kaprune_edge.augmentation.rows import read_augmented, write_augmented
 from kaprune_edge.compress.recipe import CompressRecipe
 from kaprune_edge.progress import Progress
 from kaprune_edge.tasks import Task
-from kaprune_edge.tasks.tables import read_unlabelled
 from kaprune_runtime.deployment import read_json
 from kaprune_runtime.kinds import TEXT
 
@@ -23,12 +22,15 @@ REPLACED_SHARE = 0.15
 """Words that a copy replaces. TinyBERT's 0.4 serves students worse (benchmarks/accuracy)."""
 
 
-def student_texts(recipe: CompressRecipe, task: Task, work: Path, usable: int, progress: Progress) -> Dataset:
+def student_texts(
+    recipe: CompressRecipe, task: Task, more: Dataset | None, work: Path, usable: int, progress: Progress
+) -> Dataset:
     """Gather the rows that students learn from.
 
     Args:
-        recipe: Names the model that words of copies come from, and a file of more texts.
+        recipe: Names the model that words of copies come from.
         task: Gives the training rows, none of them held out.
+        more: Texts beside them, if any.
         work: Keeps the copies.
         usable: Rows that there is time to learn from; more copies would be in vain.
         progress: Told of the copying.
@@ -36,10 +38,10 @@ def student_texts(recipe: CompressRecipe, task: Task, work: Path, usable: int, p
     Returns:
         Rows as in `task.train`; the labels of unlabelled texts mean nothing.
     """
-    more = [read_unlabelled(Path(recipe.unlabelled), task)] if recipe.unlabelled else []
-    copies = _copies(task, len(task.train) + sum(map(len, more)), work / "copies.json", usable)
+    beside = [more] if more else []
+    copies = _copies(task, len(task.train) + sum(map(len, beside)), work / "copies.json", usable)
     if not copies:
-        return concatenate_datasets([task.train, *more])
+        return concatenate_datasets([task.train, *beside])
     making = AugmentRecipe(
         task=recipe.task,
         columns=recipe.columns,
@@ -53,7 +55,7 @@ def student_texts(recipe: CompressRecipe, task: Task, work: Path, usable: int, p
     if not file.exists():
         begun = interrupted(file).exists()
         write_augmented(making, task, load_augmenter(recipe.model), file, progress=progress, resume=begun)
-    return concatenate_datasets([read_augmented(file, task, copies), *more])
+    return concatenate_datasets([read_augmented(file, task, copies), *beside])
 
 
 def _copies(task: Task, rows: int, record: Path, usable: int) -> int:

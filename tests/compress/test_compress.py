@@ -1,5 +1,6 @@
 """The whole search on a tiny fine-tuned model."""
 
+import importlib
 import json
 import shutil
 
@@ -14,6 +15,7 @@ from kaprune_edge.encoder import encoder_matrices
 from kaprune_edge.progress import Silent
 from kaprune_runtime import Classifier, InputError
 
+verb = importlib.import_module("kaprune_edge.compress.compress")
 pytestmark = pytest.mark.usefixtures("short")
 TEXTS = ["a warm and funny film", "a dull and lifeless story", "the camera moves slowly"]
 
@@ -137,3 +139,18 @@ def test_impossible_promises(fields, message, make_recipe):
 def test_a_time_limit_of_nothing(recipe, tmp_path):
     with pytest.raises(InputError, match="time limit of 0 seconds"):
         compress(recipe, tmp_path / "small", time_limit=0)
+
+
+def test_a_model_of_other_labels_leaves_nothing_behind(checkpoint, task_spec, make_recipe, tmp_path):
+    other = make_recipe(checkpoint("bert", label_names=["x", "y", "z"]), task_spec)
+    with pytest.raises(InputError, match="predicts 3 labels"):
+        compress(other, tmp_path / "small", time_limit=60)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_rows_are_not_resumed(recipe, copied, monkeypatch):
+    load_task = verb.load_task
+    fewer = lambda *spec, **options: load_task(*spec, **{**options, "train_rows": 44})  # noqa: E731
+    monkeypatch.setattr(verb, "load_task", fewer)
+    with pytest.raises(InputError, match=r"changed since .* was begun"):
+        compress(recipe, copied / "small", resume=True)
