@@ -51,8 +51,8 @@ class Training(_Data):
 class FineTuning(Training):
     """How long and how fast to fine-tune a teacher on the labels.
 
-    Where neither epochs nor learning rate is given, `kaprune_edge.fine_tuning` chooses them on rows that it
-    holds out; it needs a task that classifies whole texts. Else what is not given is what it is here.
+    If neither epochs nor learning rate is given and the task classifies whole texts,
+    `kaprune_edge.fine_tuning` chooses both on held-out rows. Otherwise the defaults below apply.
     """
 
     epochs: float | None = Field(  # type: ignore[assignment]
@@ -73,7 +73,7 @@ class FineTuning(Training):
 
     @property
     def is_chosen(self) -> bool:
-        """Whether epochs and learning rate are still to be chosen."""
+        """Whether `kaprune_edge.fine_tuning` chooses epochs and learning rate."""
         return self.epochs is None
 
     @property

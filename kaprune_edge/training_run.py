@@ -128,7 +128,7 @@ class TrainingRun:
             seal(fresh)
 
     def _teacher_figures(self) -> dict[str, Any]:
-        """What a teacher that was made here was chosen by."""
+        """The held-out scores of a teacher that was made here."""
         file = self.folder / TEACHER / FIGURES
         return {"fine_tuning": json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}
 

@@ -1,4 +1,4 @@
-"""How much of the time limit is gone, interruptions left out."""
+"""Counts the working time of a compression; time between an interruption and `--resume` is not counted."""
 
 import json
 import time

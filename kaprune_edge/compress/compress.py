@@ -47,8 +47,8 @@ def compress(
     teacher in int8 is there first. Each step that keeps the promise takes its place. The time limit or an
     interrupt (KeyboardInterrupt) ends the search with the best so far.
 
-    A fine-tuned model can be compressed without labels: of `texts:FILE` the metric is the agreement with the
-    teacher, so that the drop is the share of held-out texts that it answers differently from its teacher.
+    A fine-tuned model can be compressed without labels (`texts:FILE`). The metric is then the agreement with
+    the teacher: the drop is the share of held-out texts that get another answer.
 
     Args:
         recipe: The promise.

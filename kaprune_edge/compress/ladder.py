@@ -1,4 +1,4 @@
-"""Which sparsity to try next: the search, as plain decisions about what was found so far."""
+"""The search: decides which sparsity to try next from what was found so far."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -80,10 +80,10 @@ def _speed(found: Outcome) -> tuple[float, float]:
 def next_attempt(outcomes: Sequence[Outcome], *, max_drop: float, left: float) -> Attempt | None:
     """Choose the next step.
 
-    The search climbs from the last student that kept the promise to one with half of its weights. Where the
-    promise is missed, the same student is trained on, each time twice as long, as long as its last gain says
-    that it can come within the promise. Then the search goes back to halfway between what kept the promise
-    and what missed it.
+    The search climbs from the last student that kept the promise to one with half of its weights. A student
+    that misses the promise is trained again, each time twice as long. It stops when the last gain was too
+    small to reach the promise. Then the search tries a sparsity between the highest that kept the promise
+    and the lowest that missed it.
 
     Args:
         outcomes: All so far, in order.

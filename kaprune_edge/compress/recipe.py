@@ -1,4 +1,4 @@
-"""What a compression is to do, as data."""
+"""The options of a compression."""
 
 from typing import Annotated
 

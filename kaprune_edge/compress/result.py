@@ -33,7 +33,7 @@ class Compression:
     delivered: Outcome
     """One of `outcomes`, or `dense`."""
     speedup: float
-    """How many times as fast as the dense int8 deployment the delivered one is, timed in turns."""
+    """Latency of the dense int8 deployment divided by that of the delivered one, timed in turns."""
     student: Path
     """Checkpoint of the delivered model."""
     seconds: float

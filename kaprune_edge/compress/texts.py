@@ -1,4 +1,4 @@
-"""What students learn from: training rows, copies of them where they are few, and more texts."""
+"""The texts of students: training rows, copies of them if they are few, and texts of the user's own."""
 
 from pathlib import Path
 

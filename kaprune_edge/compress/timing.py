@@ -19,7 +19,7 @@ def speedup_over(dense: Path, folder: Path) -> float:
     """Time two deployments in turns, so that a busy machine slows both.
 
     Returns:
-        How many times as fast as `dense` the deployment in `folder` is.
+        Latency of `dense` divided by that of the deployment in `folder`: the median over rounds.
     """
     length = min(TOKENS, read_config(folder).max_tokens)
     compared = bench([folder], baselines=[str(dense)], sequence_length=length, rounds=ROUNDS)

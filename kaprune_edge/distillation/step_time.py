@@ -1,4 +1,4 @@
-"""How long a training step takes on this machine, measured before the training is planned."""
+"""Measures how long a training step takes on this machine, so that a training can be planned."""
 
 import time
 from itertools import cycle, islice

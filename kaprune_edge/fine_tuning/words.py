@@ -1,4 +1,4 @@
-"""What counting words alone achieves: the least that a teacher has to be better than."""
+"""A bag of words as a baseline: a teacher has to be better."""
 
 import numpy as np
 from datasets import Dataset
