@@ -59,6 +59,7 @@ bench: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/kernels/run.py
 	$(BIN)/python benchmarks/encoder/run.py $(if $(DEEPSPARSE),--deepsparse $(DEEPSPARSE)) \
 		$(if $(OPENVINO),--openvino $(OPENVINO))
+	$(BIN)/python benchmarks/encoder/run.py --shape minilm
 	$(BIN)/python benchmarks/encoder/layers.py
 	$(BIN)/python benchmarks/encoder/table.py
 

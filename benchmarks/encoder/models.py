@@ -1,5 +1,6 @@
-"""The models of the encoder benchmark: BERT-base's shape, random weights, pruned by magnitude in one step."""
+"""The models of the encoder benchmark: two shapes, random weights, pruned by magnitude in one step."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ SPARSE = {
     "95 % unstructured": ("unstructured", 0.95, None),
     "97 % 4x1": ("4x1", 0.97, None),
     "90 % 4x1": ("4x1", 0.90, None),
+    "90 % 4x1 int8": ("4x1", 0.90, "int8"),
     "95 % 4x1 int8": ("4x1", 0.95, "int8"),
     "95 % 4x4 int8": ("4x4", 0.95, "int8"),
     "95 % 1x4 int8": ("1x4", 0.95, "int8"),
@@ -35,11 +37,36 @@ SPARSE = {
 """Pattern, sparsity, and what the packed matrices are rounded to."""
 
 
-def entrant(name: str, work: Path) -> Entrant:
+@dataclass(frozen=True)
+class Shape:
+    """What is timed of one shape."""
+
+    config: BertConfig
+    names: list[str]
+    settings: list[tuple[int, int]]
+    """Tokens and threads."""
+
+
+SHAPES = {
+    "bert-base": Shape(
+        BertConfig(),
+        [DENSE, *BASELINES, *(name for name in SPARSE if name != "90 % 4x1 int8")],
+        [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1), (384, 1), (512, 1), (16, 2), (128, 2), (384, 2)],
+    ),
+    "minilm": Shape(
+        BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536),
+        [DENSE, "dense:int8", "90 % 4x1", "90 % 4x1 int8", "95 % 4x1", "95 % 4x1 int8"],
+        [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1)],
+    ),
+}
+BERT_BASE = "bert-base"
+
+
+def entrant(name: str, work: Path, shape: str = BERT_BASE) -> Entrant:
     """Find or make a model by its name in the tables."""
     if name in SPARSE:
-        return Entrant(name, _sparse(name, work))
-    return make_baseline(name, _sparse(next(iter(SPARSE)), work), work)
+        return Entrant(name, _sparse(name, work, shape))
+    return make_baseline(name, _sparse(next(iter(SPARSE)), work, shape), work)
 
 
 def plain_file(name: str, work: Path) -> Path:
@@ -49,7 +76,7 @@ def plain_file(name: str, work: Path) -> Path:
         example = torch.ones(1, 128, dtype=torch.int64)
         names = ["input_ids", "attention_mask", "token_type_ids"]
         axes = {each: {0: "batch", 1: "tokens"} for each in names}
-        model = _pruned(name)
+        model = _pruned(name, BERT_BASE)
         model.config.return_dict = False
         torch.onnx.export(
             model, (example,) * 3, file, input_names=names, dynamic_axes=axes, opset_version=14, dynamo=False
@@ -57,11 +84,11 @@ def plain_file(name: str, work: Path) -> Path:
     return file
 
 
-def _sparse(name: str, work: Path) -> Path:
-    folder = work / name.replace(" ", "-").replace("%", "pct")
+def _sparse(name: str, work: Path, shape: str) -> Path:
+    folder = work / shape / name.replace(" ", "-").replace("%", "pct")
     if not folder.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        model = _pruned(name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        model = _pruned(name, shape)
         onnx_model = to_onnx(model)
         optimization()(onnx_model)
         if rounding := quantization(weights=SPARSE[name][2], embeddings=None):
@@ -72,11 +99,12 @@ def _sparse(name: str, work: Path) -> Path:
     return folder
 
 
-def _pruned(name: str) -> PreTrainedModel:
+def _pruned(name: str, shape: str) -> PreTrainedModel:
     text, sparsity, _ = SPARSE[name]
     pattern = parse_pattern(text)
     torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_config(BertConfig(), attn_implementation="eager").eval()
+    config = SHAPES[shape].config
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for matrix in encoder_matrices(model).values():
             matrix.mul_(pattern.mask(matrix.abs(), sparsity))

@@ -1,6 +1,7 @@
 """Times a whole sparse encoder beside dense ones, all in turns: `python benchmarks/encoder/run.py`.
 
-Writes results.json, which table.py turns into the tables and the picture of README.md.
+Writes results.json, or minilm.json of that shape, which table.py turns into the tables and the picture of
+README.md.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models import BASELINES, DENSE, SPARSE, entrant, plain_file
+from models import BERT_BASE, SHAPES, entrant, plain_file
 from second_thread import second_thread
 
 from kaprune_edge.bench.comparison import Entrant, Workload
@@ -22,8 +23,7 @@ from kaprune_edge.progress import Silent
 from kaprune_runtime.machine import describe_machine
 
 HERE = Path(__file__).parent
-SETTINGS = [(16, 1), (32, 1), (64, 1), (128, 1), (256, 1), (384, 1), (512, 1), (16, 2), (128, 2), (384, 2)]
-"""Tokens and threads."""
+RESULTS = {BERT_BASE: "results.json", "minilm": "minilm.json"}
 
 BLOCKS = "95 % 4x1"
 ENGINES = {
@@ -35,22 +35,26 @@ ENGINES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default=BERT_BASE)
     parser.add_argument("--work", type=Path, default=Path("build/encoder"), help="folder for the models")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3, help="timed runs in a turn")
     parser.add_argument("--tokens", type=int, nargs="*", help="only these lengths; others stay as they are")
     for engine in ENGINES:
         parser.add_argument(f"--{engine}", type=Path, metavar="PYTHON", help=f"that has {engine} installed")
-    parser.add_argument("--output", type=Path, default=HERE / "results.json")
+    parser.add_argument("--output", type=Path, help="in place of results.json or minilm.json")
     arguments = parser.parse_args()
-
-    names = [DENSE, *BASELINES, *SPARSE]
-    entrants = [entrant(name, arguments.work) for name in names]
+    output = arguments.output or HERE / RESULTS[arguments.shape]
+    shape = SHAPES[arguments.shape]
     engines = {name: python for name in ENGINES if (python := getattr(arguments, name))}
-    names += [ENGINES[name] for name in engines]
+    if engines and arguments.shape != BERT_BASE:
+        parser.error(f"other engines run {BERT_BASE} alone")
+
+    entrants = [entrant(name, arguments.work, arguments.shape) for name in shape.names]
+    names = shape.names + [ENGINES[name] for name in engines]
     plain = plain_file("95 % unstructured", arguments.work) if engines else None
     results = []
-    for tokens, threads in SETTINGS:
+    for tokens, threads in shape.settings:
         if arguments.tokens and tokens not in arguments.tokens:
             continue
         workload = Workload(tokens, 1, threads, arguments.rounds, arguments.runs)
@@ -64,15 +68,16 @@ def main() -> None:
             results.append({"model": name, "tokens": tokens, "threads": threads, **asdict(timing)})
             figures = f"{timing.median_ms:8.2f} ms {timing.speedup:6.2f}x"
             print(f"{tokens:4} tokens {threads} threads  {figures}  {name}", flush=True)
-    blocks = entrant(BLOCKS, arguments.work)
     content = {
         "machine": asdict(describe_machine()),
         "rounds": arguments.rounds,
         "runs": arguments.runs,
-        "second_thread": second_thread(partial(_start_blocks, blocks), arguments.rounds),
-        "rows": _of_other_lengths(arguments.output, arguments.tokens) + results,
+        "rows": _of_other_lengths(output, arguments.tokens) + results,
     }
-    arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+    if arguments.shape == BERT_BASE:
+        blocks = entrant(BLOCKS, arguments.work)
+        content["second_thread"] = second_thread(partial(_start_blocks, blocks), arguments.rounds)
+    output.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def _of_other_lengths(results: Path, tokens: list[int] | None) -> list[dict[str, Any]]:

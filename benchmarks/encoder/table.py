@@ -1,6 +1,6 @@
 """Prints how the sparse encoder does against its aims, and writes README.md's tables and picture.
 
-`python benchmarks/encoder/table.py` reads results.json, here and in benchmarks/kernels.
+`python benchmarks/encoder/table.py` reads results.json, here and in benchmarks/kernels, and minilm.json.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import readme
-from aims import aims
+from aims import aims, minilm_aim
 from matplotlib.ticker import NullLocator
 
 HERE = Path(__file__).parent
@@ -21,15 +21,19 @@ Row = dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--results", type=Path, default=HERE / "results.json", help="what run.py wrote")
+    parser.add_argument("--minilm", type=Path, default=HERE / "minilm.json", help="what run.py wrote of it")
     parser.add_argument("--kernels", type=Path, default=KERNELS, help="what the kernel benchmark wrote")
     parser.add_argument("--print", action="store_true", help="leave README.md as it is")
     arguments = parser.parse_args()
     results = json.loads(arguments.results.read_text())
     summary = aims(results, json.loads(arguments.kernels.read_text())["results"])
-    print(summary)
+    of_minilm = json.loads(arguments.minilm.read_text())
+    minilm = f"{minilm_aim(of_minilm)}\n{tables(of_minilm)}"
+    print(summary, minilm, sep="\n")
     if not arguments.print:
         readme.write("aims", summary)
         readme.write("tables", tables(results))
+        readme.write("minilm", minilm)
         draw(results["rows"], HERE / "latency.png")
 
 
