@@ -21,6 +21,7 @@ from kaprune_edge.compress.teacher import find_teacher, teacher_note
 from kaprune_edge.compress.teacher_labels import is_unlabelled, label_by, load_unlabelled
 from kaprune_edge.compress.texts import student_texts
 from kaprune_edge.compress.timing import speedup_over
+from kaprune_edge.export.targets import find_target
 from kaprune_edge.progress import Progress, Silent
 from kaprune_edge.tasks import Task, load_task, tokenize
 from kaprune_edge.tasks.digest import check_same_rows
@@ -67,6 +68,7 @@ def compress(
     work = output.with_name(f"{output.name}-work") if work is None else Path(work)
     if time_limit <= 0:
         raise InputError(f"a time limit of {time_limit:g} seconds is impossible; give more")
+    find_target(recipe.target)  # raises now what the first export would
     check_places(output, work, resume=resume)
     sparse_training.available()  # raises now what it would when matrices have become sparse
     task = _searched(_load(recipe), recipe.seed)

@@ -154,3 +154,9 @@ def test_other_rows_are_not_resumed(recipe, copied, monkeypatch):
     monkeypatch.setattr(verb, "load_task", fewer)
     with pytest.raises(InputError, match=r"changed since .* was begun"):
         compress(recipe, copied / "small", resume=True)
+
+
+def test_an_unknown_target_is_told_before_any_work(recipe, tmp_path):
+    with pytest.raises(InputError, match="unknown target 'riscv'"):
+        compress(recipe.model_copy(update={"target": "riscv"}), tmp_path / "small")
+    assert not list(tmp_path.iterdir())
