@@ -72,7 +72,7 @@ def _key(model: PreTrainedModel, names: Sequence[str]) -> str:
     config = model.config.to_dict()
     shape = {name: value for name, value in config.items() if name not in _NAMES and "dropout" not in name}
     return json.dumps(
-        [type(model).__name__, model.num_labels, list(names), shape], default=str, sort_keys=True
+        [type(model).__name__, model.config.num_labels, list(names), shape], default=str, sort_keys=True
     )
 
 
