@@ -111,13 +111,14 @@ class LogProgress:
         """Be silent from now on."""
         self._ended.set()
 
-    def _say_how_far(self) -> None:
-        self.tell(f"{self._stage} {self._done}/{self._total}  {_line(self._figures)}".rstrip())
+    def _say_how_far(self, going_on: str = "") -> None:
+        done = f"{self._done}/{self._total}"
+        self.tell(f"{self._stage} {going_on}{done}  {_line(self._figures)}".rstrip())
 
     def _break_silence(self) -> None:
         while not self._ended.wait(SILENCE / 10):
             if time.monotonic() - self._spoke >= SILENCE - SILENCE / 10:
-                self._say_how_far()
+                self._say_how_far("... ")
 
 
 @contextmanager

@@ -209,6 +209,6 @@ def test_a_log_is_never_silent_for_long(monkeypatch, capsys):
         time.sleep(1)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "train ..."
-    assert 3 <= lines.count("train 1/10") <= 6
+    assert 3 <= lines.count("train ... 1/10") <= 6
     time.sleep(0.5)
     assert capsys.readouterr().err == ""
