@@ -41,12 +41,12 @@ def progress() -> Iterator["TerminalProgress | LogProgress"]:
             log.stop()
         return
     columns = (
-        SpinnerColumn(),
         TextColumn("{task.description:<24}", markup=False),
         BarColumn(24),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[figures]}", markup=False),
+        SpinnerColumn(),
     )
     bars = Bars(*columns, console=ERR)
     try:
