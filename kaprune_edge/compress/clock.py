@@ -1,8 +1,10 @@
 """Counts the working time of a compression; time between an interruption and `--resume` is not counted."""
 
-import json
 import time
 from pathlib import Path
+
+from kaprune_edge.artifacts import write_json
+from kaprune_runtime.deployment import read_json
 
 
 class Clock:
@@ -16,7 +18,7 @@ class Clock:
             limit: Seconds in all.
         """
         self._file, self.limit = file, limit
-        earlier = json.loads(file.read_text(encoding="utf-8"))["seconds"] if file.exists() else 0.0
+        earlier = read_json(file)["seconds"] if file.exists() else 0.0
         self._start = time.monotonic() - earlier
 
     @property
@@ -31,9 +33,7 @@ class Clock:
 
     def save(self) -> None:
         """Keep the seconds."""
-        fresh = self._file.with_name(f"{self._file.name}.partial")
-        fresh.write_text(json.dumps({"seconds": round(self.seconds, 1)}), encoding="utf-8")
-        fresh.replace(self._file)
+        write_json(self._file, {"seconds": round(self.seconds, 1)})
 
 
 def shown_seconds(seconds: float) -> str:

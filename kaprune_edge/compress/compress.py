@@ -83,8 +83,8 @@ def compress(
     try:
         teacher = find_teacher(recipe, task, tokenizer, work, clock, watch)
     except InputError:
-        if not resume:
-            shutil.rmtree(work)  # the model does not fit the task, so nothing is begun
+        if not resume and not (work / "checkpoints").exists():  # the model does not fit the task
+            shutil.rmtree(work)
         raise
     shop = _open(recipe, task, more, tokenizer, teacher, work, output.name, clock, watch)
     record = Record(work / "ladder.json", clock)

@@ -42,8 +42,6 @@ class Record:
         self._save()
 
     def _save(self) -> None:
-        fresh = self._file.with_name(f"{self._file.name}.partial")
         dense = self.dense.to_json() if self.dense else None
-        write_json(fresh, {"dense": dense, "outcomes": [each.to_json() for each in self.outcomes]})
-        fresh.replace(self._file)
+        write_json(self._file, {"dense": dense, "outcomes": [each.to_json() for each in self.outcomes]})
         self._clock.save()

@@ -15,7 +15,7 @@ from kaprune_runtime.kinds import kind_of
 
 
 def is_unlabelled(recipe: CompressRecipe) -> bool:
-    """Whether the task of a recipe is texts without labels."""
+    """Tell whether a recipe names texts without labels."""
     return recipe.task.startswith(TEXTS)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from kaprune_edge.artifacts import write_json
 from kaprune_edge.fine_tuning.judge import Standing
 from kaprune_edge.processes import on_main
 from kaprune_edge.progress import Progress
@@ -76,9 +77,7 @@ def read_standings(file: Path, name: Callable) -> dict:
 
 def write_standings(file: Path, standings: Mapping) -> None:
     """Write standings by name, whole or not at all."""
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(standings), encoding="utf-8")
-    partial.replace(file)
+    write_json(file, {str(name): standing for name, standing in standings.items()})
 
 
 class _Beside:

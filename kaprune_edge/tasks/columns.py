@@ -1,4 +1,4 @@
-"""Which columns of the user's own files are texts and labels, as data."""
+"""The columns of texts and labels in the user's own files."""
 
 from typing import Annotated, Self
 

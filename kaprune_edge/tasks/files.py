@@ -47,7 +47,7 @@ def read_bytes(path: Path, kind: bytes = b"") -> bytes:
 
     Args:
         path: The file.
-        kind: How files of the kind that is wanted begin; nothing where text is wanted.
+        kind: First bytes of a file of the right kind; empty for text.
 
     Raises:
         InputError: There is no such file, or it is unreadable or of another kind.

@@ -32,10 +32,13 @@ def load_task(spec: str, *, columns: Columns = USUAL, train_rows: int | None = N
     """Load a task.
 
     Args:
-        spec: `glue/NAME` (from the hub), `glue/NAME:DIR` (a folder in the layout of the GLUE download),
-            `csv:TRAIN,EVAL` or `csv:FILE` (which is split), `tsv:`, `jsonl:` and `parquet:` likewise,
-            `conll2003` (from the hub), `tags:TRAIN,EVAL` (words with tags), `squad` or `squad_v2` (from the
-            hub), `squad:TRAIN,EVAL` (their layout) or `demo/movie-reviews`.
+        spec: One of these:
+
+            - `glue/NAME` (from the hub) or `glue/NAME:DIR` (a folder in the layout of the GLUE download)
+            - `csv:TRAIN,EVAL` or `csv:FILE`, which is split; `tsv:`, `jsonl:` and `parquet:` likewise
+            - `conll2003` (from the hub) or `tags:TRAIN,EVAL`: words with tags
+            - `squad`, `squad_v2` (from the hub) or `squad:TRAIN,EVAL` (in their layout)
+            - `demo/movie-reviews`
         columns: Of the files of csv, tsv, jsonl and parquet, where their names are not the usual ones.
         train_rows: Keep only so many training rows, the same random ones each time; the task's name says so.
 

@@ -1,4 +1,4 @@
-"""The end of a command: an exit code, and at most one line of complaint.
+"""How a command ends: with an exit code and at most one line of complaint.
 
 | end | exit code |
 | --- | --- |
